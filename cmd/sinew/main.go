@@ -1,0 +1,4 @@
+// Command sinew is the whole product: server, command line and parser child.
+package main
+
+func main() {}

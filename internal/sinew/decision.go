@@ -1,0 +1,45 @@
+package sinew
+
+import "time"
+
+// Verdict is what a person decides about a finding.
+type Verdict string
+
+// The verdicts. Reopen withdraws the standing one.
+const (
+	VerdictTriaged       Verdict = "triaged"
+	VerdictInProgress    Verdict = "in_progress"
+	VerdictAccepted      Verdict = "accepted"
+	VerdictFalsePositive Verdict = "false_positive"
+	VerdictReopen        Verdict = "reopen"
+)
+
+// Verdicts lists every verdict.
+var Verdicts = []Verdict{VerdictTriaged, VerdictInProgress, VerdictAccepted, VerdictFalsePositive, VerdictReopen}
+
+// Decision is what a person decided, about which findings and why.
+type Decision struct {
+	Findings []string  `json:"findings"` // public ids
+	Verdict  Verdict   `json:"verdict"`
+	Reason   string    `json:"reason,omitempty"`
+	Until    time.Time `json:"until,omitzero"` // the decision stands until then
+	Owner    string    `json:"owner,omitempty"`
+}
+
+// Validate reports what keeps d from being recorded. Putting a finding out of
+// the numbers needs a reason.
+func (d *Decision) Validate() error {
+	switch d.Verdict {
+	case VerdictTriaged, VerdictInProgress, VerdictReopen:
+	case VerdictAccepted, VerdictFalsePositive:
+		if d.Reason == "" {
+			return Errorf(CodeInvalid, "the verdict %s needs a reason", d.Verdict).Hint("say why in --reason")
+		}
+	default:
+		return Errorf(CodeInvalid, "unknown verdict %q", d.Verdict).Hint("use triaged, in_progress, accepted, false_positive or reopen")
+	}
+	if len(d.Findings) == 0 {
+		return Errorf(CodeInvalid, "the decision names no finding")
+	}
+	return nil
+}
