@@ -1,0 +1,385 @@
+-- Times are integer microseconds since 1970 UTC. Local keys are birth
+-- coordinates (docs/decisions/005). Everything below "projections" can be built
+-- again from what is above.
+
+CREATE TABLE workspace (
+    id          BIGINT PRIMARY KEY,
+    uuid        TEXT   NOT NULL UNIQUE,
+    name        TEXT   NOT NULL UNIQUE,
+    created_at  BIGINT NOT NULL,
+    space       BIGINT NOT NULL               -- the live projection
+);
+
+CREATE TABLE log (
+    workspace_id BIGINT NOT NULL,
+    seq          BIGINT NOT NULL,
+    at           BIGINT NOT NULL,
+    kind         TEXT   NOT NULL,
+    actor        TEXT   NOT NULL,
+    digest       BYTEA  NOT NULL,
+    prev         BYTEA  NOT NULL,
+    hash         BYTEA  NOT NULL,
+    PRIMARY KEY (workspace_id, seq)
+);
+CREATE INDEX log_kind ON log (workspace_id, kind, seq);
+
+CREATE TABLE log_payload (                    -- deletable; the chain stays valid
+    workspace_id BIGINT NOT NULL,
+    seq          BIGINT NOT NULL,
+    payload      BYTEA  NOT NULL,
+    PRIMARY KEY (workspace_id, seq)
+);
+
+CREATE TABLE blob (
+    id           BIGINT PRIMARY KEY,
+    workspace_id BIGINT NOT NULL,
+    kind         TEXT   NOT NULL,             -- body, evidence, assignment, dump, attachment
+    digest       BYTEA  NOT NULL,             -- sha256 of the uncompressed bytes
+    size         BIGINT NOT NULL,
+    lines        BIGINT NOT NULL,             -- newline-terminated lines, for look-up by ordinal
+    created_at   BIGINT NOT NULL,
+    complete     INTEGER NOT NULL,            -- 0 while being written; swept when it stays so
+    deleted_seq  BIGINT                       -- tombstone
+);
+CREATE UNIQUE INDEX blob_digest ON blob (workspace_id, digest, kind) WHERE complete = 1;
+
+CREATE TABLE blob_frame (
+    blob_id    BIGINT  NOT NULL,
+    n          BIGINT  NOT NULL,
+    first_line BIGINT  NOT NULL,
+    data       BYTEA   NOT NULL,              -- zstd, at most 1 MiB uncompressed
+    PRIMARY KEY (blob_id, n)
+);
+
+CREATE TABLE lease (
+    workspace_id BIGINT PRIMARY KEY,
+    holder       TEXT   NOT NULL,             -- host, process and purpose, for people
+    host         TEXT   NOT NULL,
+    pid          BIGINT NOT NULL,
+    started      TEXT   NOT NULL,             -- start time of that process, so that a reused pid is told apart
+    fence        BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL
+);
+
+CREATE TABLE principal (                      -- personal attributes, beside the log
+    workspace_id  BIGINT NOT NULL,
+    pseudonym     TEXT   NOT NULL,
+    login         TEXT,
+    name          TEXT,
+    email         TEXT,
+    password_hash TEXT,
+    role_all      TEXT   NOT NULL,            -- role on every unit, or ''
+    disabled_at   BIGINT,
+    created_at    BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, pseudonym)
+);
+CREATE UNIQUE INDEX principal_login ON principal (workspace_id, login);
+
+CREATE TABLE access_grant (
+    workspace_id BIGINT NOT NULL,
+    pseudonym    TEXT   NOT NULL,
+    unit_id      BIGINT NOT NULL,
+    role         TEXT   NOT NULL,
+    PRIMARY KEY (workspace_id, pseudonym, unit_id)
+);
+
+CREATE TABLE token (
+    workspace_id BIGINT NOT NULL,
+    id           BIGINT NOT NULL,
+    pseudonym    TEXT   NOT NULL,             -- acts as
+    name         TEXT   NOT NULL,
+    hash         BYTEA  NOT NULL,             -- sha256 of the secret
+    role         TEXT   NOT NULL,             -- the most it may do
+    units        TEXT   NOT NULL,             -- JSON array of unit ids, or '' for all of its principal's
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL,
+    used_at      BIGINT,
+    revoked_at   BIGINT,
+    PRIMARY KEY (workspace_id, id)
+);
+CREATE UNIQUE INDEX token_hash ON token (hash);
+
+CREATE TABLE invite (                         -- one-time links
+    hash         BYTEA  PRIMARY KEY,
+    workspace_id BIGINT NOT NULL,
+    role         TEXT   NOT NULL,
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL,
+    used_at      BIGINT
+);
+
+CREATE TABLE idempotency (
+    workspace_id BIGINT NOT NULL,
+    principal    TEXT   NOT NULL,
+    key          TEXT   NOT NULL,
+    request      BYTEA  NOT NULL,             -- digest of the request
+    seq          BIGINT NOT NULL,             -- entry that it became
+    created_at   BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, principal, key)
+);
+
+CREATE TABLE retention (
+    workspace_id BIGINT  NOT NULL,
+    kind         TEXT    NOT NULL,
+    days         BIGINT  NOT NULL,            -- 0 keeps for ever
+    PRIMARY KEY (workspace_id, kind)
+);
+
+-- projections ---------------------------------------------------------------
+
+CREATE TABLE space (
+    id            BIGINT PRIMARY KEY,
+    workspace_id  BIGINT NOT NULL,
+    version       TEXT   NOT NULL,            -- of the projection code
+    state         TEXT   NOT NULL,            -- live, building, dead
+    live_gen      BIGINT NOT NULL,
+    projected_seq BIGINT NOT NULL,
+    created_at    BIGINT NOT NULL
+);
+
+CREATE TABLE ruleset (                        -- the newest rules entry
+    space    BIGINT PRIMARY KEY,
+    seq      BIGINT NOT NULL,
+    document TEXT   NOT NULL
+);
+
+CREATE TABLE unit (                           -- access unit = application
+    space        BIGINT NOT NULL,
+    id           BIGINT NOT NULL,
+    name         TEXT   NOT NULL,
+    organisation TEXT   NOT NULL,
+    businessunit TEXT   NOT NULL,
+    services     TEXT   NOT NULL,             -- JSON
+    gone         INTEGER NOT NULL,
+    PRIMARY KEY (space, id)
+);
+CREATE UNIQUE INDEX unit_name ON unit (space, name);
+
+CREATE TABLE family (
+    space   BIGINT NOT NULL,
+    id      BIGINT NOT NULL,
+    source  TEXT   NOT NULL,
+    tool    TEXT   NOT NULL,
+    target  TEXT   NOT NULL,
+    label   TEXT   NOT NULL,
+    unit_id BIGINT NOT NULL,                  -- of the target as a whole
+    PRIMARY KEY (space, id)
+);
+CREATE UNIQUE INDEX family_key ON family (space, target, tool, source, label);
+
+CREATE TABLE place (
+    space       BIGINT NOT NULL,
+    id          BIGINT NOT NULL,
+    family_id   BIGINT NOT NULL,
+    kind        TEXT   NOT NULL,
+    ref         TEXT   NOT NULL,
+    environment TEXT   NOT NULL,
+    service     TEXT   NOT NULL,              -- of a deployed place
+    version     TEXT   NOT NULL,              -- commit or digest of the head
+    head_seq    BIGINT NOT NULL,              -- newest snapshot folded in, 0 for none
+    seen_at     BIGINT NOT NULL,              -- effective time of the head: last seen of everything observed here
+    ended       TEXT   NOT NULL,
+    PRIMARY KEY (space, id)
+);
+CREATE UNIQUE INDEX place_key ON place (space, family_id, kind, ref, environment, service);
+
+CREATE TABLE snapshot (
+    space       BIGINT NOT NULL,
+    seq         BIGINT NOT NULL,
+    family_id   BIGINT NOT NULL,
+    place_id    BIGINT NOT NULL,
+    unit_id     BIGINT NOT NULL,
+    at          BIGINT NOT NULL,              -- effective time
+    received_at BIGINT NOT NULL,
+    version     TEXT   NOT NULL,              -- commit or digest
+    body        BYTEA  NOT NULL,
+    assignment  BYTEA  NOT NULL,
+    result      TEXT   NOT NULL,              -- JSON: new, unchanged, changed, reopened, fixed, not observed, and why
+    PRIMARY KEY (space, seq)
+);
+CREATE INDEX snapshot_family ON snapshot (space, family_id, seq);
+CREATE INDEX snapshot_version ON snapshot (space, version);
+
+CREATE TABLE finding (
+    space       BIGINT   NOT NULL,
+    id          BIGINT   NOT NULL,
+    gen_from    BIGINT   NOT NULL,
+    gen_to      BIGINT,
+    family_id   BIGINT   NOT NULL,
+    unit_id     BIGINT   NOT NULL,
+    place_id    BIGINT   NOT NULL,            -- the presence that makes the headline
+    service     TEXT     NOT NULL,
+    class       TEXT     NOT NULL,
+    state       TEXT     NOT NULL,
+    active      INTEGER  NOT NULL,            -- 1 when the state counts as active
+    severity    INTEGER  NOT NULL,            -- rank
+    tool        TEXT     NOT NULL,
+    rule        TEXT     NOT NULL,
+    title       TEXT     NOT NULL,
+    cwe         TEXT     NOT NULL,            -- ' 79 89 '
+    ids         TEXT     NOT NULL,            -- ' CVE-2024-1 GHSA-.. '
+    file        TEXT     NOT NULL,
+    line        BIGINT   NOT NULL,
+    package     TEXT     NOT NULL,
+    version     TEXT     NOT NULL,
+    purl        TEXT     NOT NULL,
+    image       TEXT     NOT NULL,
+    host        TEXT     NOT NULL,
+    resource    TEXT     NOT NULL,
+    endpoint    TEXT     NOT NULL,
+    owner       TEXT     NOT NULL,
+    verdict     TEXT     NOT NULL,            -- standing decision
+    verdict_by  TEXT     NOT NULL,            -- pseudonym, or 'tool'
+    verdict_seq BIGINT   NOT NULL,
+    until       BIGINT   NOT NULL,            -- of the decision; 0 for none
+    first_seen  BIGINT   NOT NULL,
+    last_seen   BIGINT   NOT NULL,            -- of closed ones; else the place's seen_at
+    since       BIGINT   NOT NULL,
+    reopened    INTEGER  NOT NULL,
+    obs_seq     BIGINT   NOT NULL,            -- snapshot and ordinal of the observation shown
+    obs_n       BIGINT   NOT NULL,
+    PRIMARY KEY (space, id, gen_from)
+);
+CREATE INDEX finding_list ON finding (space, active, severity, id);
+CREATE INDEX finding_gen ON finding (space, gen_from);
+CREATE INDEX finding_ended ON finding (space, gen_to) WHERE gen_to IS NOT NULL;
+CREATE INDEX finding_family ON finding (space, family_id, id);
+
+CREATE TABLE presence (
+    space      BIGINT   NOT NULL,
+    finding_id BIGINT   NOT NULL,
+    place_id   BIGINT   NOT NULL,
+    gen_from   BIGINT   NOT NULL,
+    gen_to     BIGINT,
+    state      TEXT     NOT NULL,
+    basis      TEXT     NOT NULL,
+    first_seen BIGINT   NOT NULL,
+    last_seen  BIGINT   NOT NULL,             -- of ones no longer observed; else the place's seen_at
+    since      BIGINT   NOT NULL,
+    since_seq  BIGINT   NOT NULL,             -- entry that caused the state
+    obs_seq    BIGINT   NOT NULL,             -- newest observation that differed
+    obs_n      BIGINT   NOT NULL,
+    obs_hash   BIGINT   NOT NULL,             -- of its content
+    pass       INTEGER  NOT NULL,             -- matcher pass that joined it
+    tool_status TEXT    NOT NULL,
+    line       BIGINT   NOT NULL,
+    k_tool     BIGINT   NOT NULL,             -- matching keys, 0 where a pass does not apply
+    k_content  BIGINT   NOT NULL,
+    k_place    BIGINT   NOT NULL,
+    k_moved    BIGINT   NOT NULL,
+    k_near     BIGINT   NOT NULL,
+    PRIMARY KEY (space, finding_id, place_id, gen_from)
+);
+CREATE INDEX presence_place ON presence (space, place_id, finding_id);
+CREATE INDEX presence_gen ON presence (space, gen_from);
+CREATE INDEX presence_ended ON presence (space, gen_to) WHERE gen_to IS NOT NULL;
+
+CREATE TABLE redirect (
+    space    BIGINT NOT NULL,
+    old_id   BIGINT NOT NULL,
+    new_id   BIGINT NOT NULL,
+    gen_from BIGINT NOT NULL,
+    gen_to   BIGINT,
+    PRIMARY KEY (space, old_id, gen_from)
+);
+
+CREATE TABLE event (                          -- a finding's history; its first line is the finding itself
+    space      BIGINT NOT NULL,
+    finding_id BIGINT NOT NULL,
+    seq        BIGINT NOT NULL,
+    n          BIGINT NOT NULL,
+    gen_from   BIGINT NOT NULL,
+    at         BIGINT NOT NULL,
+    known_at   BIGINT NOT NULL,
+    kind       TEXT   NOT NULL,
+    place_id   BIGINT NOT NULL,               -- 0 for the headline
+    was        TEXT   NOT NULL,
+    became     TEXT   NOT NULL,
+    cause      TEXT   NOT NULL,
+    actor      TEXT   NOT NULL,
+    PRIMARY KEY (space, finding_id, seq, n)
+);
+CREATE INDEX event_gen ON event (space, gen_from);
+
+CREATE TABLE counter (                        -- findings, by unit and dimension
+    space   BIGINT NOT NULL,
+    unit_id BIGINT NOT NULL,
+    dim     TEXT   NOT NULL,                  -- state, severity, tool, class, target: all but state over active findings
+    value   TEXT   NOT NULL,
+    n       BIGINT NOT NULL,
+    PRIMARY KEY (space, unit_id, dim, value)
+);
+
+CREATE TABLE asset (
+    space    BIGINT NOT NULL,
+    id       BIGINT NOT NULL,
+    kind     TEXT   NOT NULL,
+    key      TEXT   NOT NULL,
+    unit_id  BIGINT NOT NULL,
+    gen_from BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL,                 -- 0 while it lives
+    PRIMARY KEY (space, id)
+);
+CREATE UNIQUE INDEX asset_key ON asset (space, kind, key);
+CREATE INDEX asset_gen ON asset (space, gen_from);
+
+CREATE TABLE asset_fact (                     -- what a stream says of an asset
+    space    BIGINT NOT NULL,
+    place_id BIGINT NOT NULL,
+    asset_id BIGINT NOT NULL,
+    gen_from BIGINT NOT NULL,
+    gen_to   BIGINT,
+    at       BIGINT NOT NULL,
+    known_at BIGINT NOT NULL,
+    seq      BIGINT NOT NULL,
+    subtype  TEXT   NOT NULL,
+    name     TEXT   NOT NULL,
+    props    TEXT   NOT NULL,                 -- JSON
+    PRIMARY KEY (space, place_id, asset_id, gen_from)
+);
+CREATE INDEX asset_fact_asset ON asset_fact (space, asset_id);
+CREATE INDEX asset_fact_gen ON asset_fact (space, gen_from);
+CREATE INDEX asset_fact_ended ON asset_fact (space, gen_to) WHERE gen_to IS NOT NULL;
+
+CREATE TABLE relation (                       -- what a stream says of two assets
+    space      BIGINT NOT NULL,
+    place_id   BIGINT NOT NULL,
+    kind       TEXT   NOT NULL,
+    from_id    BIGINT NOT NULL,
+    to_id      BIGINT NOT NULL,
+    gen_from   BIGINT NOT NULL,
+    gen_to     BIGINT,
+    at         BIGINT NOT NULL,
+    known_at   BIGINT NOT NULL,
+    seq        BIGINT NOT NULL,
+    confidence INTEGER NOT NULL,
+    method     TEXT   NOT NULL,
+    PRIMARY KEY (space, place_id, from_id, kind, to_id, gen_from)
+);
+CREATE INDEX relation_to ON relation (space, to_id, kind);
+CREATE INDEX relation_from ON relation (space, from_id, kind);
+CREATE INDEX relation_gen ON relation (space, gen_from);
+CREATE INDEX relation_ended ON relation (space, gen_to) WHERE gen_to IS NOT NULL;
+
+CREATE TABLE ref_state (                      -- what happened to refs
+    space  BIGINT NOT NULL,
+    target TEXT   NOT NULL,
+    ref    TEXT   NOT NULL,
+    event  TEXT   NOT NULL,                   -- merged, closed, deleted
+    into_ref TEXT NOT NULL,
+    at     BIGINT NOT NULL,
+    seq    BIGINT NOT NULL,
+    PRIMARY KEY (space, target, ref)
+);
+
+CREATE TABLE deployment (                     -- what runs where; the newest per (unit, service, environment) is live
+    space       BIGINT NOT NULL,
+    seq         BIGINT NOT NULL,
+    unit_id     BIGINT NOT NULL,
+    service     TEXT   NOT NULL,
+    environment TEXT   NOT NULL,
+    version     TEXT   NOT NULL,              -- commit or digest
+    at          BIGINT NOT NULL,
+    PRIMARY KEY (space, seq)
+);
+CREATE INDEX deployment_place ON deployment (space, unit_id, service, environment, at);
