@@ -5,8 +5,8 @@ package examples
 
 import "embed"
 
-// Shop holds the reports of the demo shop, and demo.json that says what each
-// belongs to and in which order they were made.
+// Shop holds the reports of the demo shop, demo.json that says what each belongs
+// to and in which order they were made, and the rules that tell its services.
 //
-//go:embed shop/demo.json shop/reports
+//go:embed shop/demo.json shop/rules.yaml shop/reports
 var Shop embed.FS

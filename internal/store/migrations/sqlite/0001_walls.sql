@@ -39,17 +39,20 @@ CREATE TABLE blob (
     lines        BIGINT NOT NULL,             -- newline-terminated lines, for look-up by ordinal
     created_at   BIGINT NOT NULL,
     complete     INTEGER NOT NULL,            -- 0 while being written; swept when it stays so
-    deleted_seq  BIGINT                       -- tombstone
+    named_at     BIGINT NOT NULL,             -- time of the newest entry that names it; 0 while none does: swept after a day
+    deleted_seq  BIGINT                       -- tombstone; its frames are gone
 );
-CREATE UNIQUE INDEX blob_digest ON blob (workspace_id, digest, kind) WHERE complete = 1;
+CREATE UNIQUE INDEX blob_digest ON blob (workspace_id, digest, kind) WHERE complete = 1 AND deleted_seq IS NULL;
+CREATE INDEX blob_age ON blob (workspace_id, kind, named_at);
 
 CREATE TABLE blob_frame (
     blob_id    BIGINT  NOT NULL,
     n          BIGINT  NOT NULL,
-    first_line BIGINT  NOT NULL,
+    first_line BIGINT  NOT NULL,             -- line ends in the frames before
     data       BLOB   NOT NULL,              -- zstd, at most 1 MiB uncompressed
     PRIMARY KEY (blob_id, n)
 );
+CREATE INDEX blob_frame_line ON blob_frame (blob_id, first_line);
 
 CREATE TABLE lease (
     workspace_id BIGINT PRIMARY KEY,
@@ -192,6 +195,8 @@ CREATE TABLE snapshot (
     at          BIGINT NOT NULL,              -- effective time
     received_at BIGINT NOT NULL,
     version     TEXT   NOT NULL,              -- commit or digest
+    commit_id   TEXT   NOT NULL,              -- the commit alone
+    raw_mac     TEXT   NOT NULL,              -- keyed digest of the upload
     body        BLOB  NOT NULL,
     assignment  BLOB  NOT NULL,
     result      TEXT   NOT NULL,              -- JSON: new, unchanged, changed, reopened, fixed, not observed, and why
@@ -199,6 +204,8 @@ CREATE TABLE snapshot (
 );
 CREATE INDEX snapshot_family ON snapshot (space, family_id, seq);
 CREATE INDEX snapshot_version ON snapshot (space, version);
+CREATE INDEX snapshot_commit ON snapshot (space, commit_id);
+CREATE INDEX snapshot_raw ON snapshot (space, raw_mac);
 
 CREATE TABLE finding (
     space       BIGINT   NOT NULL,
@@ -225,15 +232,15 @@ CREATE TABLE finding (
     purl        TEXT     NOT NULL,
     image       TEXT     NOT NULL,
     host        TEXT     NOT NULL,
-    resource    TEXT     NOT NULL,
-    endpoint    TEXT     NOT NULL,
+    resource    TEXT     NOT NULL,            -- id, else name, else type
+    endpoint    TEXT     NOT NULL,            -- 'GET https://...', or the URL alone
     owner       TEXT     NOT NULL,
     verdict     TEXT     NOT NULL,            -- standing decision
     verdict_by  TEXT     NOT NULL,            -- pseudonym, or 'tool'
     verdict_seq BIGINT   NOT NULL,
     until       BIGINT   NOT NULL,            -- of the decision; 0 for none
     first_seen  BIGINT   NOT NULL,
-    last_seen   BIGINT   NOT NULL,            -- of closed ones; else the place's seen_at
+    last_seen   BIGINT   NOT NULL,            -- 0: the place's seen_at, for as long as it is observed there
     since       BIGINT   NOT NULL,
     reopened    INTEGER  NOT NULL,
     obs_seq     BIGINT   NOT NULL,            -- snapshot and ordinal of the observation shown
@@ -244,6 +251,7 @@ CREATE INDEX finding_list ON finding (space, active, severity, id);
 CREATE INDEX finding_gen ON finding (space, gen_from);
 CREATE INDEX finding_ended ON finding (space, gen_to) WHERE gen_to IS NOT NULL;
 CREATE INDEX finding_family ON finding (space, family_id, id);
+CREATE INDEX finding_host ON finding (space, host) WHERE host <> '';
 
 CREATE TABLE presence (
     space      BIGINT   NOT NULL,
@@ -254,7 +262,7 @@ CREATE TABLE presence (
     state      TEXT     NOT NULL,
     basis      TEXT     NOT NULL,
     first_seen BIGINT   NOT NULL,
-    last_seen  BIGINT   NOT NULL,             -- of ones no longer observed; else the place's seen_at
+    last_seen  BIGINT   NOT NULL,             -- 0: the place's seen_at, for as long as it is observed
     since      BIGINT   NOT NULL,
     since_seq  BIGINT   NOT NULL,             -- entry that caused the state
     obs_seq    BIGINT   NOT NULL,             -- newest observation that differed
@@ -282,6 +290,21 @@ CREATE TABLE redirect (
     gen_to   BIGINT,
     PRIMARY KEY (space, old_id, gen_from)
 );
+CREATE INDEX redirect_new ON redirect (space, new_id);
+
+CREATE TABLE verdict (                        -- every decision, on the birth that it was made on
+    space    BIGINT NOT NULL,
+    birth_id BIGINT NOT NULL,
+    seq      BIGINT NOT NULL,
+    gen_from BIGINT NOT NULL,
+    verdict  TEXT   NOT NULL,                 -- '' where an earlier one fell
+    actor    TEXT   NOT NULL,
+    until    BIGINT NOT NULL,                 -- 0 for none
+    owner    TEXT   NOT NULL,
+    at       BIGINT NOT NULL,
+    PRIMARY KEY (space, birth_id, seq)
+);
+CREATE INDEX verdict_gen ON verdict (space, gen_from);
 
 CREATE TABLE event (                          -- a finding's history; its first line is the finding itself
     space      BIGINT NOT NULL,

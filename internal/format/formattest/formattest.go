@@ -1,0 +1,257 @@
+// Package formattest is the acceptance suite of report formats: what every
+// mapping file must do with its samples. A mapping with samples under
+// testdata/<id>/ passes it or is not accepted.
+//
+// It refuses to judge whether a mapping is right: that is what the reviewed
+// goldens are for.
+package formattest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sinewsec/sinew/internal/format"
+	"github.com/sinewsec/sinew/internal/sinew"
+)
+
+// GoldenSuffix ends the name of a sample's golden: report.json has
+// report.json.golden beside it.
+const GoldenSuffix = ".golden"
+
+// Run checks every mapping of the engine with the samples under dir/<id>. With
+// update, goldens are written in place of being compared.
+func Run(t *testing.T, e *format.Engine, dir string, update bool) {
+	t.Helper()
+	if err := e.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range e.Formats() {
+		t.Run(f.ID, func(t *testing.T) {
+			samples, err := Samples(filepath.Join(dir, f.ID))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range samples {
+				t.Run(filepath.Base(s), func(t *testing.T) {
+					for _, p := range Check(t.Context(), e, f.ID, s, update) {
+						t.Error(p)
+					}
+				})
+			}
+		})
+	}
+}
+
+// Samples lists the samples in a directory. A mapping without any is an error.
+func Samples(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("a mapping needs at least one sample of a true report in %s: %w", dir, err)
+	}
+	var out []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && !strings.HasSuffix(e.Name(), GoldenSuffix) && !strings.HasSuffix(e.Name(), ".md") {
+			out = append(out, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("a mapping needs at least one sample of a true report in %s", dir)
+	}
+	return out, nil
+}
+
+// outcome is what a golden holds.
+type outcome struct {
+	Format   string               `json:"format"`
+	Snapshot sinew.Snapshot       `json:"snapshot"`
+	Body     []sinew.SnapshotBody `json:"body"`
+}
+
+type checker struct {
+	ctx      context.Context //nolint:containedctx // of one call
+	engine   *format.Engine
+	id       string
+	problems []error
+}
+
+func (c *checker) fail(msg string, args ...any) {
+	c.problems = append(c.problems, fmt.Errorf(msg, args...))
+}
+
+// Check runs the suite on one sample:
+//
+//   - it is recognised by this mapping and by no other of the same or higher specificity;
+//   - the golden is what comes out, twice;
+//   - every finding has a tool, a title and a severity, every asset is of the ontology;
+//   - the redacted evidence gives the same result;
+//   - cut off anywhere, it gives an error with a place or a result, never a panic.
+func Check(ctx context.Context, e *format.Engine, id, sample string, update bool) []error {
+	c := &checker{ctx: ctx, engine: e, id: id}
+	data, err := os.ReadFile(sample) //nolint:gosec // a sample that the caller names
+	if err != nil {
+		return []error{err}
+	}
+	name := filepath.Base(sample)
+	c.recognised(name, data)
+	got, secrets, err := c.parse(name, data)
+	if err != nil {
+		c.fail("parse: %w", err)
+		return c.problems
+	}
+	c.complete(got)
+	c.golden(sample, got, update)
+	c.evidence(name, data, got, secrets)
+	c.cutOff(name, data)
+	return c.problems
+}
+
+// redactor has a fixed key, so that goldens hold tokens.
+func redactor() format.Redactor { return format.NewRedactor([]byte("formattest"), "test") }
+
+func (c *checker) parse(name string, data []byte) (*outcome, *format.Secrets, error) {
+	o := &outcome{Body: []sinew.SnapshotBody{}}
+	in := format.Input{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}
+	res, err := c.engine.Parse(c.ctx, in, format.Options{Redactor: redactor()}, func(b sinew.SnapshotBody) error {
+		o.Body = append(o.Body, b)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if res.Format != nil {
+		o.Format = res.Format.ID
+	}
+	o.Snapshot = res.Snapshot
+	o.Snapshot.FormatSHA = "" // changes with every comment of the mapping
+	return o, res.Secrets, nil
+}
+
+func (c *checker) recognised(name string, data []byte) {
+	own, err := c.engine.Format(c.id)
+	if err != nil {
+		c.fail("%w", err)
+		return
+	}
+	all, err := c.engine.Recognise(c.ctx, format.Input{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}, format.Options{})
+	if err != nil {
+		c.fail("recognise: %w", err)
+		return
+	}
+	if !slices.Contains(all, own) && !bytes.HasPrefix(data, []byte("PK")) && !bytes.HasPrefix(data, []byte("\x1f\x8b")) {
+		c.fail("the detect expression does not recognise it")
+	}
+	for _, f := range all {
+		if f != own && f.Specificity >= own.Specificity {
+			c.fail("%s recognises it too: make one detect expression stricter, or set specificity", f.ID)
+		}
+	}
+}
+
+func (c *checker) complete(got *outcome) {
+	if got.Format != c.id {
+		c.fail("it is read as %q", got.Format)
+	}
+	if got.Snapshot.Stream.Tool == "" {
+		c.fail("the stream has no tool")
+	}
+	if err := got.Snapshot.Coverage.Validate(); err != nil {
+		c.fail("coverage: %w", err)
+	}
+	for i, b := range got.Body {
+		switch {
+		case b.Observation != nil:
+			if o := b.Observation; o.Tool == "" || o.Title == "" || o.Severity.Rank() < 0 {
+				c.fail("finding %d lacks tool, title or severity: %+v", i, o)
+			}
+		case b.Asset != nil:
+			if err := b.Asset.Validate(); err != nil {
+				c.fail("asset %d: %w", i, err)
+			}
+		case b.Relation != nil:
+			if err := b.Relation.Validate(); err != nil {
+				c.fail("relation %d: %w", i, err)
+			}
+		}
+	}
+}
+
+func (c *checker) golden(sample string, got *outcome, update bool) {
+	text := indent(got)
+	file := sample + GoldenSuffix
+	if update {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			c.fail("write golden: %w", err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file) //nolint:gosec // beside the sample
+	if err != nil {
+		c.fail("%w (write it with -update, then read it like code)", err)
+		return
+	}
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		c.fail("differs from %s (-want +got):\n%s", filepath.Base(file), diff)
+	}
+}
+
+func indent(v any) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+func (c *checker) evidence(name string, data []byte, got *outcome, secrets *format.Secrets) {
+	var evidence bytes.Buffer
+	in := format.Input{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}
+	if err := format.Redact(c.ctx, in, secrets, &evidence); err != nil {
+		c.fail("redact: %w", err)
+		return
+	}
+	again, _, err := c.parse(name, evidence.Bytes())
+	if err != nil {
+		c.fail("parse the redacted evidence: %w", err)
+		return
+	}
+	a, b := *got, *again
+	a.Snapshot.Notes, b.Snapshot.Notes = nil, nil // the encoding of the evidence is UTF-8
+	if diff := cmp.Diff(indent(a), indent(b)); diff != "" {
+		c.fail("the redacted evidence gives another result (-report +evidence):\n%s", diff)
+	}
+}
+
+// cutOff parses the first part of the sample, cut at many places.
+func (c *checker) cutOff(name string, data []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.fail("cut off, it panics: %v", r)
+		}
+	}()
+	const cuts = 40
+	for i := range cuts {
+		n := len(data) * i / cuts
+		if _, _, err := c.parse(name, data[:n]); err != nil {
+			var e *sinew.Error
+			switch {
+			case !errors.As(err, &e):
+				c.fail("cut off at byte %d, the error is not for people: %w", n, err)
+			case e.Code == sinew.CodeInternal || e.Where == "" || e.Next == "":
+				c.fail("cut off at byte %d, the error lacks place or next step: %w", n, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package format
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// row is one row of a report, decoded, with what encloses it.
+type row struct {
+	specs     []int // indices into variant.rows
+	value     any
+	keys      []any   // for each [] of the path, outermost first: the index, or the key in an object
+	ancestors []scope // enclosing objects, outermost (the root) first
+	start     int64   // byte range in the input, when the reader knows it
+	end       int64
+	member    string // file inside an archive
+	place     func() string
+}
+
+// scope is an object that encloses a row, without the arrays that lead to rows.
+type scope struct {
+	name  string // key or element name; empty for the root
+	value any
+}
+
+// document is an opened report.
+type document interface {
+	// head is everything outside the rows.
+	head() any
+	// rows gives each row to emit, in file order; the row is valid until emit
+	// returns. It may be called several times.
+	rows(emit func(*row) error) error
+	close() error
+}
+
+// input is what a program sees of the row:
+//
+//	row        the row itself
+//	parent     the nearest enclosing object
+//	parents    the enclosing objects by name: .parents.Results is the element of Results that the row is in
+//	ancestors  the enclosing objects, nearest first; the last is the root
+//	head       the root without rows
+//	key, keys  index or key of the row in its container; of every [] of the path, outermost first
+//	n          number of the row in the file, from 0
+//	member     name of the file in the archive, if it is one
+//
+// Enclosing objects and the head lack the arrays that lead to rows and tables:
+// these are empty there.
+func (r *row) input(head any, n int) map[string]any {
+	parents := make(map[string]any, len(r.ancestors))
+	ancestors := make([]any, 0, len(r.ancestors))
+	var parent any
+	for i := len(r.ancestors) - 1; i >= 0; i-- {
+		s := r.ancestors[i]
+		ancestors = append(ancestors, s.value)
+		if i == len(r.ancestors)-1 {
+			parent = s.value
+		}
+		if _, taken := parents[s.name]; !taken && s.name != "" {
+			parents[s.name] = s.value
+		}
+	}
+	in := map[string]any{
+		"row": r.value, "parent": parent, "parents": parents, "ancestors": ancestors, "head": head,
+		"keys": r.keys, "n": n,
+	}
+	if len(r.keys) > 0 {
+		in["key"] = r.keys[len(r.keys)-1]
+	}
+	if r.member != "" {
+		in["member"] = r.member
+	}
+	return in
+}
+
+// treeWalker finds rows in a decoded tree: below a framed row that has rows of
+// its own, in documents that are read whole, and in lines of tables.
+type treeWalker struct {
+	emit func(n *pathNode, r *row) error
+	base row // start, end, member, place of the framed value
+}
+
+// walk visits v, whose path ended in n. The keys and ancestors are those of v.
+func (t *treeWalker) walk(n *pathNode, v any, name string, keys []any, ancestors []scope, path string) error {
+	if n.ends() && !n.skip && v != nil {
+		r := t.base
+		r.specs, r.value, r.keys, r.ancestors = n.rows, v, keys, ancestors
+		outer := t.base.place
+		r.place = func() string { return outer() + path }
+		if err := t.emit(n, &r); err != nil {
+			return err
+		}
+	}
+	if !n.deeper() {
+		return nil
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		inner := append(ancestors[:len(ancestors):len(ancestors)], scope{name: name, value: v})
+		for _, k := range sortedKeys(v) {
+			if c := n.keys[k]; c != nil {
+				if err := t.walk(c, v[k], k, keys, inner, path+stepText(k)); err != nil {
+					return err
+				}
+			} else if n.each != nil {
+				if err := t.walk(n.each, v[k], name, withKey(keys, k), inner, path+stepText(k)); err != nil {
+					return err
+				}
+			}
+		}
+	case []any:
+		if n.each == nil {
+			return nil
+		}
+		for i, e := range v {
+			if err := t.walk(n.each, e, name, withKey(keys, i), ancestors, path+"["+strconv.Itoa(i)+"]"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func withKey(keys []any, k any) []any { return append(keys[:len(keys):len(keys)], k) }
+
+// stepText writes a key the way a path does.
+func stepText(k string) string {
+	if k == "" || strings.ContainsAny(k, " .[]\"'\n\t") {
+		return fmt.Sprintf("[%q]", cutText(k, 60))
+	}
+	return "." + cutText(k, 60)
+}
+
+// without copies v without what lies on the paths of n, which is left empty: the
+// head, or an enclosing object, of a decoded tree.
+func without(n *pathNode, v any, keep int) any {
+	if !n.deeper() {
+		return v
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			c := n.child(k)
+			switch {
+			case c == nil:
+				out[k] = e
+			case c.ends():
+				if c.step.each || c.skip {
+					continue
+				}
+			default:
+				out[k] = without(c, e, keep)
+			}
+		}
+		return out
+	case []any:
+		if n.each == nil {
+			return v
+		}
+		out := []any{}
+		if n.each.ends() {
+			return out
+		}
+		for i, e := range v {
+			if i == keep {
+				break
+			}
+			out = append(out, without(n.each, e, keep))
+		}
+		return out
+	}
+	return v
+}

@@ -1,0 +1,133 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sinewsec/sinew/internal/format"
+	"github.com/sinewsec/sinew/internal/sinew"
+)
+
+// Parser maps a report. There are two: in this process, for a command on the
+// user's own machine, and in a child with bounds, for the server.
+type Parser interface {
+	// Parse writes the canonical lines of the report's body and its redacted
+	// text, and gives what it says as a whole. After an error what was written
+	// is to be thrown away.
+	Parse(ctx context.Context, req ParseRequest, body, evidence io.Writer) (*Parsed, error)
+}
+
+// ParseRequest is a report to be mapped.
+type ParseRequest struct {
+	Input        format.Input
+	Format       string // mapping id; empty to detect it
+	RedactionKey []byte // HMAC key of the workspace's tokens
+	RedactionID  string
+	SpoolDir     string
+	Limits       format.Limits
+	Paths        Paths
+	Progress     func(read int64) // bytes of the report behind us, over all passes; may be nil
+}
+
+// Parsed is what a report says as a whole.
+type Parsed struct {
+	Snapshot  sinew.Snapshot `json:"snapshot"` // what format.Result has
+	Ambiguous bool           `json:"ambiguous,omitempty"`
+}
+
+// InProcess parses in the process that asks.
+type InProcess struct{ Engine *format.Engine }
+
+// Parse implements [Parser].
+func (p InProcess) Parse(ctx context.Context, req ParseRequest, body, evidence io.Writer) (*Parsed, error) {
+	in := req.Input
+	if req.Progress != nil {
+		in.R = &progressReader{r: in.R, done: req.Progress}
+	}
+	opt := format.Options{
+		Format: req.Format, Limits: req.Limits, SpoolDir: req.SpoolDir,
+		Redactor: format.NewRedactor(req.RedactionKey, req.RedactionID),
+	}
+	lines := newBodyWriter(body)
+	res, err := p.Engine.Parse(ctx, in, opt, func(b sinew.SnapshotBody) error {
+		req.Paths.rewrite(b.Observation)
+		return lines.write(b)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := format.Redact(ctx, req.Input, res.Secrets, evidence); err != nil {
+		return nil, fmt.Errorf("redact %s: %w", req.Input.Name, err)
+	}
+	return parsed(res.Snapshot, res.Format == nil, lines), nil
+}
+
+func parsed(s sinew.Snapshot, ambiguous bool, lines *bodyWriter) *Parsed {
+	s.Observations, s.AssetCount, s.Withdrawn = int(lines.count), int(lines.assets), int(lines.withdrawn)
+	return &Parsed{Snapshot: s, Ambiguous: ambiguous}
+}
+
+// Paths makes the paths of a report relative to the root of what was scanned:
+// scanners that run in a container or a subfolder do not know it.
+type Paths struct {
+	Strip  string // absolute folder, with or without file://
+	Prefix string // put in front of what is left
+}
+
+func (p Paths) rewrite(o *sinew.Observation) {
+	if o == nil || p == (Paths{}) {
+		return
+	}
+	o.File = p.path(o.File)
+	if o.Package != nil {
+		o.Package.Path = p.path(o.Package.Path)
+	}
+}
+
+func (p Paths) path(file string) string {
+	if file == "" {
+		return ""
+	}
+	if p.Strip != "" {
+		strip := strings.TrimSuffix(strings.TrimPrefix(p.Strip, "file://"), "/")
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(file, "file://"), strip); ok && (rest == "" || rest[0] == '/') {
+			file = strings.TrimPrefix(rest, "/")
+		}
+	}
+	if p.Prefix != "" && !strings.HasPrefix(file, "/") {
+		file = strings.TrimSuffix(p.Prefix, "/") + "/" + strings.TrimPrefix(file, "./")
+	}
+	return file
+}
+
+// scope rewrites the paths of a coverage likewise.
+func (p Paths) scope(s sinew.Scope) sinew.Scope {
+	if p == (Paths{}) {
+		return s
+	}
+	s.Include, s.Exclude = slices.Clone(s.Include), slices.Clone(s.Exclude)
+	for _, list := range [][]string{s.Include, s.Exclude} {
+		for i := range list {
+			list[i] = p.path(list[i])
+		}
+	}
+	if s.All && p.Prefix != "" { // all of the subfolder, not of the repository
+		s.All, s.Include = false, append(s.Include, strings.TrimSuffix(p.Prefix, "/")+"/**")
+	}
+	return s
+}
+
+// progressReader tells how far a file was read.
+type progressReader struct {
+	r    io.ReaderAt
+	done func(int64)
+}
+
+func (p *progressReader) ReadAt(b []byte, off int64) (int, error) {
+	n, err := p.r.ReadAt(b, off)
+	p.done(off + int64(n))
+	return n, err
+}

@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sinewsec/sinew/internal/sinew"
+)
+
+// Result is what a snapshot changed, as it is stored with it and shown to who
+// sent it.
+type Result struct {
+	New         int            `json:"new"`
+	Unchanged   int            `json:"unchanged"`
+	Changed     int            `json:"changed,omitempty"`   // shown differently: line, text, severity
+	Moved       int            `json:"moved,omitempty"`     // of them: the file is another one
+	Elsewhere   int            `json:"elsewhere,omitempty"` // known findings, seen in this place for the first time
+	Reopened    int            `json:"reopened,omitempty"`
+	Fixed       Fixed          `json:"fixed,omitzero"`
+	NotObserved int            `json:"not_observed,omitempty"`
+	ScopeLost   int            `json:"scope_lost,omitempty"`
+	Gone        int            `json:"gone,omitempty"`
+	Missing     map[string]int `json:"missing,omitempty"` // why unseen findings were not closed, and how many for each reason
+	Late        bool           `json:"late,omitempty"`    // older than what was there: the family was folded again
+	Same        bool           `json:"same,omitempty"`    // tells what the snapshot before told
+	Notes       []string       `json:"notes,omitempty"`
+}
+
+// Fixed counts what was closed by whose word.
+type Fixed struct {
+	Proven   int `json:"proven,omitempty"`
+	Declared int `json:"declared,omitempty"`
+}
+
+// maxReasons bounds the reasons that a result lists.
+const maxReasons = 20
+
+// missing counts an unseen presence that could not be closed.
+func (r *Result) missing(reason string) {
+	if r.Missing == nil {
+		r.Missing = map[string]int{}
+	}
+	if _, ok := r.Missing[reason]; !ok && len(r.Missing) >= maxReasons {
+		reason = "other reasons"
+	}
+	r.Missing[reason]++
+}
+
+// closed counts a presence that is not observed any more.
+func (r *Result) closed(state sinew.PresenceState, basis sinew.Basis) {
+	switch state {
+	case sinew.PresenceFixed:
+		if basis == sinew.BasisDeclared {
+			r.Fixed.Declared++
+		} else {
+			r.Fixed.Proven++
+		}
+	case sinew.PresenceNotObserved:
+		r.NotObserved++
+	case sinew.PresenceScopeLost:
+		r.ScopeLost++
+	case sinew.PresenceGone:
+		r.Gone++
+	case sinew.PresenceObserved:
+	}
+}
+
+func (r *Result) encode() (string, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encode result: %w", err)
+	}
+	return string(b), nil
+}
+
+// String says the result in one line.
+func (r *Result) String() string {
+	var parts []string
+	add := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(r.New, "new")
+	add(r.Unchanged, "unchanged")
+	add(r.Changed, "changed")
+	add(r.Elsewhere, "known from another ref")
+	add(r.Reopened, "reopened")
+	add(r.Fixed.Proven, "fixed (proven)")
+	add(r.Fixed.Declared, "fixed (declared)")
+	add(r.NotObserved, "not observed")
+	add(r.ScopeLost, "scope lost")
+	add(r.Gone, "gone")
+	if len(parts) == 0 {
+		return "nothing changed"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,215 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sinewsec/sinew/internal/sinew"
+)
+
+// defaultRetention is how many days blobs are kept where nobody said otherwise;
+// 0 and what is not named is for ever.
+var defaultRetention = map[BlobKind]int{BlobEvidence: 400}
+
+// retainable are the kinds that may be deleted. Bodies and assignments are what
+// projections are built from: they may go only with a dump, which we don't make
+// yet.
+var retainable = []BlobKind{BlobEvidence, BlobAttachment}
+
+// RetentionChange is the payload of a retention entry.
+type RetentionChange struct {
+	Schema string   `json:"schema"` // retention/v1
+	Kind   BlobKind `json:"kind"`
+	Days   int      `json:"days"` // 0 keeps for ever
+}
+
+// Retention reports for how many days blobs of each kind are kept; 0 is for
+// ever.
+func (db *DB) Retention(ctx context.Context, workspace int64) (map[BlobKind]int, error) {
+	days := map[BlobKind]int{}
+	for _, kind := range BlobKinds {
+		days[kind] = defaultRetention[kind]
+	}
+	rows, err := db.reader.QueryContext(ctx, `SELECT kind, days FROM retention WHERE workspace_id = $1`, workspace)
+	if err != nil {
+		return nil, fmt.Errorf("read retention: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var kind string
+		var n int
+		if err := rows.Scan(&kind, &n); err != nil {
+			return nil, fmt.Errorf("read retention: %w", err)
+		}
+		days[BlobKind(kind)] = n
+	}
+	return days, rows.Err()
+}
+
+// SetRetention says for how many days blobs of a kind are kept, 0 for ever.
+func (db *DB) SetRetention(ctx context.Context, r sinew.Reader, kind BlobKind, days int) error {
+	if !slices.Contains(retainable, kind) {
+		return sinew.Errorf(sinew.CodeInvalid, "blobs of kind %q are kept for ever", kind).Hint("use evidence or attachment")
+	}
+	if days < 0 || days > 36500 {
+		return sinew.Errorf(sinew.CodeInvalid, "%d is no number of days", days).Hint("0 keeps for ever")
+	}
+	return db.administer(ctx, r, "set retention", func(t *tx) error {
+		payload, err := encodePayload(RetentionChange{"retention/v1", kind, days})
+		if err != nil {
+			return err
+		}
+		if _, err := appendEntry(ctx, t, r.Workspace, sinew.EntryRetention, r.Principal, payload); err != nil {
+			return err
+		}
+		if _, err := t.ExecContext(ctx, `INSERT INTO retention (workspace_id, kind, days) VALUES ($1, $2, $3)
+			ON CONFLICT (workspace_id, kind) DO UPDATE SET days = excluded.days`, r.Workspace, string(kind), days); err != nil {
+			return err
+		}
+		return enqueueProject(ctx, t, r.Workspace)
+	})
+}
+
+// Retain deletes what is older than its retention: what no entry has named for
+// so long. Each deletion is told by a tombstone entry. It reports how many blobs
+// were deleted.
+func (db *DB) Retain(ctx context.Context, workspace int64) (deleted int, err error) {
+	days, err := db.Retention(ctx, workspace)
+	if err != nil {
+		return 0, err
+	}
+	for _, kind := range slices.Sorted(maps.Keys(days)) {
+		if days[kind] == 0 || !slices.Contains(retainable, kind) {
+			continue
+		}
+		before := db.Now().Add(-time.Duration(days[kind]) * 24 * time.Hour)
+		for {
+			n, err := db.retainSome(ctx, workspace, kind, days[kind], before)
+			if err != nil {
+				return deleted, fmt.Errorf("delete old %s: %w", kind, err)
+			}
+			deleted += n
+			if n == 0 {
+				break
+			}
+		}
+	}
+	return deleted, db.deleteDeadFrames(ctx, workspace)
+}
+
+// DeleteBlobs deletes blobs at somebody's request. Digests that are not there
+// are left out.
+func (db *DB) DeleteBlobs(ctx context.Context, r sinew.Reader, kind BlobKind, digests [][32]byte, why string) (deleted int, err error) {
+	if !slices.Contains(retainable, kind) {
+		return 0, sinew.Errorf(sinew.CodeInvalid, "blobs of kind %q are kept for ever", kind).Hint("use evidence or attachment")
+	}
+	err = db.administer(ctx, r, "delete "+string(kind), func(t *tx) error {
+		if _, err := lockWorkspace(ctx, t, r.Workspace); err != nil {
+			return err
+		}
+		var dead []deadBlob
+		for _, digest := range digests {
+			b, err := findBlob(ctx, t, r.Workspace, BlobRef{kind, digest})
+			if err == nil && !b.deletedSeq.Valid {
+				dead = append(dead, deadBlob{b.id, digest[:]})
+			} else if allow(err, sinew.CodeNotFound) != nil {
+				return err
+			}
+		}
+		deleted = len(dead)
+		return bury(ctx, t, r, Tombstone{Kind: kind, Why: why}, dead)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return deleted, db.deleteDeadFrames(ctx, r.Workspace)
+}
+
+type deadBlob struct {
+	id     int64
+	digest []byte
+}
+
+// retainSome marks up to a hundred blobs as deleted, with their tombstone.
+func (db *DB) retainSome(ctx context.Context, workspace int64, kind BlobKind, days int, before time.Time) (n int, err error) {
+	err = db.write(ctx, func(t *tx) error {
+		if _, err := lockWorkspace(ctx, t, workspace); err != nil {
+			return err
+		}
+		rows, err := t.QueryContext(ctx, `SELECT id, digest FROM blob WHERE workspace_id = $1 AND kind = $2 AND named_at > 0 AND named_at < $3
+			AND complete = 1 AND deleted_seq IS NULL ORDER BY named_at, id LIMIT 100`, workspace, string(kind), micros(before))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		var dead []deadBlob
+		for rows.Next() {
+			var d deadBlob
+			if err := rows.Scan(&d.id, &d.digest); err != nil {
+				return err
+			}
+			dead = append(dead, d)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		n = len(dead)
+		return bury(ctx, t, System(workspace), Tombstone{Kind: kind, Why: "retention", Days: days}, dead)
+	})
+	return n, err
+}
+
+// bury appends a tombstone and marks the blobs. Their frames go afterwards, in
+// transactions of their own.
+func bury(ctx context.Context, t *tx, r sinew.Reader, stone Tombstone, dead []deadBlob) error {
+	if len(dead) == 0 {
+		return nil
+	}
+	stone.Schema = "tombstone/v1"
+	for _, d := range dead {
+		stone.Digests = append(stone.Digests, hex.EncodeToString(d.digest))
+	}
+	payload, err := encodePayload(stone)
+	if err != nil {
+		return err
+	}
+	e, err := appendEntry(ctx, t, r.Workspace, sinew.EntryTombstone, r.Principal, payload)
+	if err != nil {
+		return err
+	}
+	for _, d := range dead {
+		if _, err := t.ExecContext(ctx, `UPDATE blob SET deleted_seq = $1 WHERE id = $2`, e.Seq, d.id); err != nil {
+			return err
+		}
+	}
+	return enqueueProject(ctx, t, r.Workspace)
+}
+
+// deleteDeadFrames deletes the frames of deleted blobs. What a crash leaves is
+// done the next time.
+func (db *DB) deleteDeadFrames(ctx context.Context, workspace int64) error {
+	rows, err := db.reader.QueryContext(ctx, `SELECT b.id FROM blob b WHERE b.workspace_id = $1 AND b.deleted_seq IS NOT NULL
+		AND EXISTS (SELECT 1 FROM blob_frame f WHERE f.blob_id = b.id) ORDER BY b.id`, workspace)
+	if err != nil {
+		return fmt.Errorf("delete frames: %w", err)
+	}
+	ids, err := scanColumn[int64](rows)
+	if err != nil {
+		return fmt.Errorf("delete frames: %w", err)
+	}
+	for _, id := range ids {
+		for n := int64(1); n > 0; {
+			if err := db.write(ctx, func(t *tx) error {
+				n, err = deleteSomeFrames(ctx, t, id)
+				return err
+			}); err != nil {
+				return fmt.Errorf("delete frames: %w", err)
+			}
+		}
+	}
+	return nil
+}
