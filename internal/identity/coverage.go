@@ -399,9 +399,12 @@ func Combine(report, declared sinew.Coverage) sinew.Coverage {
 		}
 		return c
 	}
-	if declared.Status == sinew.CoverageComplete && !told(declared.Rules) && !told(declared.Paths) && !told(declared.Hosts) {
-		all := sinew.Scope{All: true}
-		declared.Rules, declared.Paths, declared.Hosts = all, all, all
+	if declared.Status == sinew.CoverageComplete { // of everything that no limit is named for
+		for _, s := range [...]*sinew.Scope{&declared.Rules, &declared.Paths, &declared.Hosts} {
+			if !told(*s) {
+				s.All = true
+			}
+		}
 	}
 	c.Status = worse(report.Status, declared.Status)
 	fixed := report.Status == sinew.CoveragePartial || report.Status == sinew.CoverageFailed

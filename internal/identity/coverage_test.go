@@ -229,10 +229,10 @@ func TestCombine(t *testing.T) {
 			coverage(complete, declared, "all", "all", "all"),
 		},
 		{
-			"complete with a dimension says that one",
+			"complete with a limit says all of the rest",
 			sinew.Coverage{},
 			coverage(complete, declared, "", "src/**", ""),
-			coverage(complete, declared, "", "src/**", ""),
+			coverage(complete, declared, "all", "src/**", "all"),
 		},
 		{
 			"never beyond a list of the report", coverage(unknown, proven, "", "a.go b.go", ""), coverage(complete, declared, "", "", ""),
@@ -256,10 +256,10 @@ func TestCombine(t *testing.T) {
 		},
 		{
 			"a narrowed scope of a complete report is still proven", coverage(complete, proven, "all", "all", ""),
-			coverage(complete, declared, "", "src/**", ""), coverage(complete, proven, "all", "src/**", ""),
+			coverage(unknown, declared, "", "src/**", ""), coverage(complete, proven, "all", "src/**", ""),
 		},
 		{
-			"excludes of both", coverage(complete, proven, "all", "all !x", ""), coverage(complete, declared, "", "all !y", ""),
+			"excludes of both", coverage(complete, proven, "all", "all !x", ""), coverage(unknown, declared, "", "all !y", ""),
 			coverage(complete, proven, "all", "all !x !y", ""),
 		},
 		{

@@ -37,6 +37,8 @@ var access = map[string]need{
 	"GET /api/v1/openapi.json":    {scope: anyone},
 	"POST /api/v1/signin":         {scope: anyone},
 	"POST /api/v1/invites/redeem": {scope: anyone},
+	"GET /join/{invite}":          {scope: anyone},
+	"POST /join/{invite}":         {scope: anyone},
 
 	"GET /api/v1/version":        {scope: signedIn},
 	"GET /api/v1/me":             {scope: signedIn},

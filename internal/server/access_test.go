@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -19,14 +20,13 @@ import (
 type class int
 
 const (
-	public       class = iota // anybody
-	own                       // whoever is signed in, about himself
-	reads                     // who may view anything; shows only what he may view
-	readsOne                  // who may view it; for others it isn't there
-	sends                     // who may import into it
-	writes                    // who may decide on it; for who may not view it, it isn't there
-	administers               // administrators of the workspace
-	administered              // the same, and nothing of the answer is of an application
+	public      class = iota // anybody
+	own                      // whoever is signed in, about himself
+	reads                    // who may view anything; shows only what he may view
+	readsOne                 // who may view it; for others it isn't there
+	sends                    // who may import into it
+	writes                   // who may decide on it; for who may not view it, it isn't there
+	administers              // administrators of the workspace
 )
 
 // attempt is a request about an application.
@@ -59,6 +59,13 @@ var expectations = map[string]expectation{
 		secret, _, err := w.auth.Invite(w.Context(), store.System(w.ws.ID), sinew.RoleViewer)
 		w.must(err)
 		return attempt{"/api/v1/invites/redeem", object{"secret": secret, "login": w.fresh("guest"), "password": password}}
+	}},
+
+	"GET /join/{invite}": {public, 200, plain("/join/sinew_invite_x")},
+	"POST /join/{invite}": {public, 200, func(w *world, _ string, _ side) attempt {
+		secret, _, err := w.auth.Invite(w.Context(), store.System(w.ws.ID), sinew.RoleViewer)
+		w.must(err)
+		return attempt{"/join/" + secret, url.Values{"login": {w.fresh("guest")}, "password": {password}}}
 	}},
 
 	"GET /api/v1/version": {own, 200, plain("/api/v1/version")},

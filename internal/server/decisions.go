@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -122,6 +123,9 @@ type decisionPreview struct {
 
 func (s *Server) previewDecision(ctx context.Context, in *decisionInput) (*body[decisionPreview], error) {
 	_, shown, err := s.resolve(ctx, &in.Body, true)
+	if err == nil {
+		err = s.decidable(ctx, shown)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +134,23 @@ func (s *Server) previewDecision(ctx context.Context, in *decisionInput) (*body[
 		out.States[f.State]++
 	}
 	return &body[decisionPreview]{out}, nil
+}
+
+// decidable reports whether the sender may decide on findings that he sees.
+func (s *Server) decidable(ctx context.Context, shown []sinew.Finding) error {
+	r := reader(ctx)
+	ws, err := s.db.WorkspaceByID(ctx, r.Workspace)
+	if err != nil {
+		return err
+	}
+	for _, f := range shown {
+		unit, err := sinew.ParsePublicID(ws.UUID, sinew.IDUnit, f.Unit)
+		if err != nil || !r.Can(sinew.RoleDeveloper, unit) {
+			return sinew.Errorf(sinew.CodeDenied, "to decide on finding %s needs the role developer on %s", f.ID, cmp.Or(f.Application, store.UnassignedName)).
+				Hint("ask an administrator of the workspace")
+		}
+	}
+	return nil
 }
 
 type refInput struct {

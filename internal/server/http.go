@@ -66,8 +66,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 			if cause := recover(); cause != nil {
 				s.recovered(ctx, c, cause)
 			}
-			// The path holds ids only: names and secrets travel in queries and bodies.
-			c.log.InfoContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", c.w.status,
+			c.log.InfoContext(ctx, "request", "method", r.Method, "path", logged(r), "status", c.w.status,
 				"bytes", c.w.bytes, "took", s.now().Sub(start), "from", c.from)
 		}()
 		select {
@@ -79,6 +78,16 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(c.w, r)
 	})
+}
+
+// logged is the path of a request as the log may know it: ids, but no secrets
+// and nothing that somebody typed by mistake. Names travel in queries and bodies.
+func logged(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, "/api/v1/") && strings.Contains(r.Pattern, "/api/v1/") {
+		return r.URL.Path
+	}
+	_, pattern, _ := strings.Cut(r.Pattern, " ")
+	return pattern
 }
 
 // recovered answers for a handler that panicked.

@@ -19,6 +19,7 @@ func (s *Server) register() {
 	s.registerLog()
 	s.registerUsers()
 	s.registerTokens()
+	s.registerJoin()
 }
 
 func (s *Server) registerSystem() {

@@ -260,6 +260,8 @@ func (w *world) do(sender, method, path string, in any, headers ...string) answe
 	case nil:
 	case string:
 		body, contentType = strings.NewReader(in), "application/octet-stream"
+	case url.Values:
+		body, contentType = strings.NewReader(in.Encode()), "application/x-www-form-urlencoded"
 	case io.Reader:
 		body, contentType = in, "application/octet-stream"
 	default:

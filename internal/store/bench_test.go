@@ -214,3 +214,44 @@ func BenchmarkFindings(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHashes is what a checkpoint costs.
+func BenchmarkHashes(b *testing.B) {
+	for _, engine := range engines {
+		b.Run(engine.name, func(b *testing.B) {
+			db, w := openTest(b, engine.fresh(b))
+			space := fill(b, db, w, int64(*benchRows))
+			b.Run("history", func(b *testing.B) {
+				for b.Loop() {
+					if _, err := db.HistoryHash(context.Background(), space.ID); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("state", func(b *testing.B) {
+				for b.Loop() {
+					if _, err := db.StateHash(context.Background(), space.ID); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkFinding is the detail of one finding; it must answer within 50 ms.
+func BenchmarkFinding(b *testing.B) {
+	for _, engine := range engines {
+		b.Run(engine.name, func(b *testing.B) {
+			db, w := openTest(b, engine.fresh(b))
+			fill(b, db, w, int64(*benchRows))
+			n := int64(0)
+			for b.Loop() {
+				n = (n + 7919) % int64(*benchRows)
+				if _, err := db.Finding(context.Background(), System(w.ID), sinew.PublicID(w.UUID, sinew.IDFinding, 5<<28|n)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -37,7 +37,8 @@ type Stage struct {
 	batch  int // rows a transaction; follows the measured time
 	counts map[counterKey]int64
 	post   []func(context.Context, *tx) error // small unversioned writes, made by the flip
-	unseen int64                              // rows that the statistics of PostgreSQL do not know
+	looked bool
+	unseen int64 // rows that the statistics of PostgreSQL do not know
 	writes time.Duration
 	rows   int64
 }
@@ -247,6 +248,11 @@ func (s *Stage) Flush(ctx context.Context) error {
 	if s.pending == 0 {
 		return nil
 	}
+	if len(s.put)+len(s.putP)+len(s.end)+len(s.endP) > 0 {
+		if err := s.analyze(ctx); err != nil {
+			return err
+		}
+	}
 	start := time.Now()
 	err := s.tx(ctx, func(t *tx) error { return s.flush(ctx, t) })
 	if err != nil {
@@ -255,7 +261,7 @@ func (s *Stage) Flush(ctx context.Context) error {
 	took := time.Since(start)
 	s.writes += took
 	s.rows += int64(s.pending)
-	wrote := s.pending
+	s.unseen += int64(s.pending)
 	s.pending = 0
 	switch { // follow the machine: a slow disk gets smaller transactions, never longer ones
 	case took > stageBudget && s.batch > 100:
@@ -263,7 +269,7 @@ func (s *Stage) Flush(ctx context.Context) error {
 	case took < stageBudget/2 && s.batch < 4000:
 		s.batch = s.batch * 5 / 4
 	}
-	return s.analyze(ctx, wrote)
+	return nil
 }
 
 // later adds a small write that the flip makes in its own transaction.

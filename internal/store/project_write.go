@@ -181,22 +181,40 @@ func (s *Stage) applyCounts(ctx context.Context, t *tx) error {
 // to find one finding.
 const analyzeAfter = 2000
 
-func (s *Stage) analyze(ctx context.Context, wrote int) error {
-	s.unseen += int64(wrote)
-	if !s.db.dialect.copies || s.unseen < analyzeAfter {
+// analyzed are the tables that rows are looked up in by their ids, with the
+// columns that such a look-up names.
+var analyzed = []struct{ name, columns string }{
+	{"finding", "space, id, gen_from, gen_to, family_id, place_id"},
+	{"presence", "space, finding_id, place_id, gen_from, gen_to"},
+}
+
+// analyze is called before rows are looked up by their ids.
+func (s *Stage) analyze(ctx context.Context) error {
+	if !s.db.dialect.copies || s.looked && s.unseen < analyzeAfter {
 		return nil
 	}
-	var known float64
-	err := s.db.reader.QueryRowContext(ctx, `SELECT max(reltuples) FROM pg_class WHERE relname IN ('finding', 'presence')`).Scan(&known)
-	if err != nil {
-		return fmt.Errorf("read statistics: %w", err)
-	}
-	if float64(s.unseen) < known/5 {
-		return nil
+	s.looked = true
+	for _, t := range analyzed {
+		var known, changed float64
+		err := s.db.reader.QueryRowContext(ctx, `SELECT c.reltuples, s.n_mod_since_analyze FROM pg_class c
+			JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE c.oid = to_regclass($1)`, t.name).Scan(&known, &changed)
+		if err != nil {
+			return fmt.Errorf("read statistics: %w", err)
+		}
+		if max(changed, float64(s.unseen)) < analyzeAfter+max(known, 0)/2 {
+			continue
+		}
+		err = s.db.write(ctx, func(q *tx) error {
+			if _, err := q.ExecContext(ctx, `SET LOCAL default_statistics_target = 10`); err != nil {
+				return err
+			}
+			_, err := q.ExecContext(ctx, `ANALYZE `+t.name+` (`+t.columns+`)`)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("update statistics: %w", err)
+		}
 	}
 	s.unseen = 0
-	if _, err := s.db.writer.ExecContext(ctx, `ANALYZE finding, presence, event`); err != nil {
-		return fmt.Errorf("update statistics: %w", err)
-	}
 	return nil
 }
