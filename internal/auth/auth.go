@@ -149,6 +149,11 @@ func (a *Auth) NewToken(ctx context.Context, by Identity, req TokenRequest) (sec
 	if err := within(by, &req); err != nil {
 		return "", token, err
 	}
+	if by.Reader.Principal == store.SystemActor && req.Principal == "" {
+		if req.Principal, err = a.program(ctx, by.Reader, req); err != nil {
+			return "", token, err
+		}
+	}
 	secret, hash := newSecret(tokenPrefix)
 	token, err = a.db.CreateToken(ctx, by.Reader, store.NewToken{
 		Principal: req.Principal, Name: req.Name, Role: req.Role, Units: req.Units, Hash: hash, Expires: a.now().Add(req.Life),
@@ -157,6 +162,20 @@ func (a *Auth) NewToken(ctx context.Context, by Identity, req TokenRequest) (sec
 		return "", token, err
 	}
 	return secret, token, nil
+}
+
+// program makes the principal of a program that nobody is signed in for: it has
+// the name and the rights of its token, and cannot sign in.
+func (a *Auth) program(ctx context.Context, r sinew.Reader, req TokenRequest) (pseudonym string, err error) {
+	n := store.NewPrincipal{Name: req.Name, All: req.Role}
+	if req.Units != nil {
+		n.All, n.Grants = sinew.RoleNone, map[int64]sinew.Role{}
+		for _, unit := range req.Units {
+			n.Grants[unit] = req.Role
+		}
+	}
+	p, err := a.db.CreatePrincipal(ctx, r, n)
+	return p.Pseudonym, err
 }
 
 // Session makes the token of somebody who gave a password: for a short time it

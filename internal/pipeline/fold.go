@@ -54,9 +54,10 @@ type fold struct {
 	running  map[runKey]string   // what is deployed, in a fold that is done again; nil: ask the store
 	versions map[string]captured // the newest snapshot of each version, likewise
 
-	units *unitOf
-	lines lineCache
-	views []identity.PresenceView // scratch
+	units  *unitOf
+	lines  lineCache
+	views  []identity.PresenceView // scratch
+	hasher identity.Hasher
 }
 
 func (f *fold) place(id int64) *store.PlaceRow {
@@ -120,6 +121,7 @@ type touched struct {
 	n     int64 // of the observation in its body
 	obs   *sinew.Observation
 	hash  int64
+	keys  identity.Keys
 	event identity.Event
 	from  sinew.PresenceState // of one that was not observed
 }
@@ -181,12 +183,12 @@ func (f *fold) applySeen(ctx context.Context, pl *store.PlaceRow, sn *snap, at i
 		if err != nil {
 			return fmt.Errorf("body of snapshot %d: %w", sn.Seq, err)
 		}
-		hash := identity.ContentHash(o)
+		keys, hash := f.hasher.Hash(o)
 		if k >= 0 && f.same(x, k, hash, o.Status, sn) {
 			f.res.Unchanged++
 			continue
 		}
-		t := touched{id: id, pass: as.pass[i], n: int64(i), obs: o, hash: hash, event: identity.EventOf(o.Status)}
+		t := touched{id: id, pass: as.pass[i], n: int64(i), obs: o, hash: hash, keys: keys, event: identity.EventOf(o.Status)}
 		if fresh && k < 0 && id == sn.Seq<<28|sn.ordinal(int64(i)) {
 			if err := f.bear(ctx, pl, sn, at, &t); err != nil {
 				return err
@@ -221,7 +223,7 @@ func (f *fold) same(x *placeIndex, k int, hash int64, status sinew.ToolStatus, s
 func (f *fold) bear(ctx context.Context, pl *store.PlaceRow, sn *snap, at int64, t *touched) error {
 	pr := store.PresenceRow{Finding: t.id, Place: pl.ID}
 	f.see(&pr, sn, at, t)
-	row := store.FindingRow{ID: t.id, Family: f.fam.ID, FirstSeen: at}
+	row := store.FindingRow{ID: t.id, Family: f.fam.ID, FirstSeen: at, Origin: sn.Seq<<28 | sn.ordinal(t.n)}
 	f.views = append(f.views[:0], identity.PresenceView{Kind: pl.Kind, State: pr.State, Tool: pr.ToolStatus, SeenAt: at})
 	state, _ := identity.Headline(f.views, "")
 	row.State, row.Since = state, at
@@ -251,7 +253,7 @@ func (f *fold) see(pr *store.PresenceRow, sn *snap, at int64, t *touched) {
 	if pr.State == sinew.PresenceObserved && sn.complete() {
 		pr.LastSeen = 0
 	}
-	k := identity.KeysOf(t.obs)
+	k := &t.keys
 	pr.ObsSeq, pr.ObsN, pr.ObsHash, pr.Pass, pr.ToolStatus = sn.Seq, t.n, t.hash, int64(t.pass), t.obs.Status
 	pr.Line, pr.Tool, pr.Content, pr.PlaceKey, pr.Moved, pr.Near = int64(k.Line), k.Tool, k.Content, k.Place, k.Moved, k.Near
 }

@@ -15,9 +15,9 @@ import (
 // complete snapshot ends the facts of its place that it no longer tells; others
 // only add.
 
-// inventory projects the assets and relations of a snapshot that is the newest
+// tellAssets projects the assets and relations of a snapshot that is the newest
 // of its place.
-func (f *fold) inventory(ctx context.Context, pl *store.PlaceRow, sn *snap) error {
+func (f *fold) tellAssets(ctx context.Context, pl *store.PlaceRow, sn *snap) error {
 	had, err := f.j.db.HasFacts(ctx, f.j.space, pl.ID)
 	if err != nil || !had && sn.S.AssetCount == 0 {
 		return err
@@ -210,7 +210,7 @@ func (f *fold) withdraw(ctx context.Context, pl *store.PlaceRow, sn *snap, at in
 		return err
 	}
 	var batch []touched
-	err = f.j.db.ScanPlace(ctx, f.j.space, pl.ID, func(k *store.PresenceKeys) error {
+	err = f.j.db.ScanPlace(ctx, f.j.space, pl.ID, false, func(k *store.PresenceKeys) error {
 		if i := x.find(k.Finding); gone[k.Tool] && (i < 0 || !x.seen[i]) {
 			batch = append(batch, touched{id: k.Finding, event: identity.EventWithdrawn})
 		}

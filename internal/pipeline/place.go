@@ -28,6 +28,12 @@ func stateCode(s sinew.PresenceState) uint8 {
 	return uint8(max(0, slices.Index(presenceStates, s))) //nolint:gosec // a handful
 }
 
+func newPlaceIndex(n int) *placeIndex {
+	return &placeIndex{
+		ids: make([]int64, 0, n), hash: make([]int64, 0, n), state: make([]uint8, 0, n), dated: make([]bool, 0, n), seen: make([]bool, 0, n),
+	}
+}
+
 func (x *placeIndex) add(k *store.PresenceKeys) {
 	x.ids = append(x.ids, k.Finding)
 	x.hash = append(x.hash, k.Hash)
@@ -50,12 +56,20 @@ func (f *fold) loadPlace(ctx context.Context, place int64, keys bool) (*placeInd
 	if err := f.st.Flush(ctx); err != nil {
 		return nil, nil, err
 	}
-	x := &placeIndex{}
+	n, err := f.j.db.CountPlace(ctx, f.j.space, place)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := newPlaceIndex(int(n))
 	var priors priorList
-	err := f.j.db.ScanPlace(ctx, f.j.space, place, func(k *store.PresenceKeys) error {
+	if keys {
+		priors.list = make([]identity.Prior, 0, n)
+	}
+	folded := keys && f.fam.Folds > 0
+	err = f.j.db.ScanPlace(ctx, f.j.space, place, folded, func(k *store.PresenceKeys) error {
 		x.add(k)
 		if keys {
-			priors.add(k)
+			priors.add(k, folded)
 		}
 		return nil
 	})
@@ -63,22 +77,27 @@ func (f *fold) loadPlace(ctx context.Context, place int64, keys bool) (*placeInd
 }
 
 // priorList collects what matching compares with. Where nothing else decides,
-// the finding that is there longer comes first; births would say the same for
-// snapshots that came in order, but depend on arrival where they did not.
+// the finding that comes first in the fold order comes first. Births say so
+// while snapshots come in order; in a family that was folded again, the first
+// observations in fold order do.
 type priorList struct {
 	list  []identity.Prior
-	since []int64
+	ranks []rank
 }
 
-func (l *priorList) add(k *store.PresenceKeys) {
+type rank struct{ firstSeen, n, origin int64 }
+
+func (l *priorList) add(k *store.PresenceKeys, folded bool) {
 	l.list = append(l.list, prior(k))
-	l.since = append(l.since, k.FirstSeen)
+	if folded {
+		_, n := sinew.SplitLocalID(k.Origin)
+		l.ranks = append(l.ranks, rank{k.FirstSeen, n, k.Origin})
+	}
 }
 
-// ranked gives the priors, named by their rank in that order if it is not that
-// of their births.
+// ranked gives the priors, named by their rank if it is not that of their births.
 func (l *priorList) ranked() []identity.Prior {
-	if slices.IsSorted(l.since) {
+	if len(l.ranks) == 0 {
 		return l.list
 	}
 	order := make([]int32, len(l.list))
@@ -86,10 +105,11 @@ func (l *priorList) ranked() []identity.Prior {
 		order[i] = int32(i) //nolint:gosec // a place has less than 2^31 presences
 	}
 	slices.SortFunc(order, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(l.since[a], l.since[b]), cmp.Compare(a, b))
+		x, y := &l.ranks[a], &l.ranks[b]
+		return cmp.Or(cmp.Compare(x.firstSeen, y.firstSeen), cmp.Compare(x.n, y.n), cmp.Compare(x.origin, y.origin))
 	})
-	for rank, i := range order {
-		l.list[i].ID = int64(rank)
+	for r, i := range order {
+		l.list[i].ID = int64(r)
 	}
 	return l.list
 }
@@ -130,9 +150,10 @@ func (f *fold) match(ctx context.Context, pl *store.PlaceRow, sn *snap) (*assign
 	}
 	next := make([]identity.Keys, 0, sn.S.Observations)
 	as.hash = make([]int64, 0, sn.S.Observations)
+	var h identity.Hasher
 	if err := f.eachObservation(ctx, sn, func(_ int64, o *sinew.Observation) error {
-		next = append(next, identity.KeysOf(o))
-		as.hash = append(as.hash, identity.ContentHash(o))
+		keys, hash := h.Hash(o)
+		next, as.hash = append(next, keys), append(as.hash, hash)
 		return nil
 	}); err != nil {
 		return nil, nil, err
@@ -173,7 +194,7 @@ func (f *fold) matchSiblings(ctx context.Context, pl *store.PlaceRow, x *placeIn
 		if i := x.find(k.Finding); i >= 0 && used[i] {
 			return nil
 		}
-		list.add(k)
+		list.add(k, f.fam.Folds > 0)
 		ids = append(ids, k.Finding)
 		return nil
 	})

@@ -52,6 +52,12 @@ func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow,
 	if err != nil {
 		return nil, err
 	}
+	pl := f.streamPlace(sn)
+	if pl.Head == sn.Seq { // the newest of its place all the same
+		if err := f.tellAssets(ctx, pl, sn); err != nil {
+			return nil, err
+		}
+	}
 	*row = rows[len(rows)-1]
 	return out, nil
 }
@@ -61,6 +67,8 @@ func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow,
 // assignments that changed.
 func (f *fold) again(ctx context.Context, items []*item, rows []store.SnapshotRow, outcomes []Outcome, sn *snap) ([]Assignment, error) {
 	f.res.Late = true
+	f.fam.Folds++
+	f.st.SaveFamily(f.fam)
 	r := &refold{f: f, items: items, first: map[int64]int64{}}
 	for _, it := range items {
 		if it.sn != nil {

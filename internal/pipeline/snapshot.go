@@ -164,8 +164,10 @@ func (f *fold) newest(ctx context.Context, pl *store.PlaceRow, sn *snap, row *st
 	} else if err := f.apply(ctx, pl, sn, sn.At, as, x, true); err != nil {
 		return nil, err
 	}
-	if err := f.inventory(ctx, pl, sn); err != nil {
-		return nil, err
+	if !same {
+		if err := f.tellAssets(ctx, pl, sn); err != nil {
+			return nil, err
+		}
 	}
 	if err := f.follow(ctx, sn, func() (*assignment, error) {
 		if as != nil {

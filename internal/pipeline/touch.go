@@ -116,7 +116,9 @@ func (f *fold) touch(ctx context.Context, pl *store.PlaceRow, sn *snap, at int64
 			continue
 		}
 		if fs == nil {
-			fs = &findingState{row: store.FindingRow{ID: t.id, Family: f.fam.ID, FirstSeen: at, Since: at}}
+			fs = &findingState{row: store.FindingRow{
+				ID: t.id, Family: f.fam.ID, FirstSeen: at, Since: at, Origin: sn.Seq<<28 | sn.ordinal(t.n),
+			}}
 			set.findings[t.id] = fs
 			f.res.New++
 		}

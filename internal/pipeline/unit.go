@@ -52,6 +52,12 @@ func rulesOf(ctx context.Context, db *store.DB, space int64) (*identity.Rules, [
 	return rules, units, err
 }
 
+// unit gives the access unit of an application.
+func (j *projector) unit(application string) (int64, bool) {
+	id, ok := j.units[strings.ToLower(application)]
+	return id, ok && application != ""
+}
+
 // unitOf says to which access unit and service a finding of a family belongs.
 type unitOf struct {
 	j      *projector
@@ -72,7 +78,7 @@ func (j *projector) unitsFor(ctx context.Context, f *fold) (*unitOf, error) {
 func (u *unitOf) assign(row *store.FindingRow, o *sinew.Observation, pl *store.PlaceRow, claimed string) {
 	a := u.rulesFor(pl.Ref).Assign(subject(&u.f.fam, pl.Ref, o))
 	row.Unit, row.Service = u.f.fam.Unit, a.Service
-	if id, ok := u.j.units[strings.ToLower(a.Application)]; ok && a.Application != "" {
+	if id, ok := u.j.unit(a.Application); ok {
 		row.Unit = id
 	}
 	if a.Service == "" && a.Application == "" {

@@ -30,7 +30,7 @@ var joinPage = template.Must(template.New("join").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>sinew</title><meta name="viewport" content="width=device-width">
 <style>body{font:16px/1.5 sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}label,input{display:block}input{font:inherit;width:100%;box-sizing:border-box;margin:0 0 1rem;padding:.4rem}.bad{color:#a00}pre{overflow:auto;background:#f4f4f4;padding:.6rem}</style></head><body>
 <h1>sinew</h1>
-{{if .Done}}<p>You are <b>{{.Login}}</b> now. This link is used up.</p><p>Make a token for the command line:</p><pre>sinew token create --server {{.Base}} --login {{.Login}}</pre>
+{{if .Done}}<p>You are <b>{{.Login}}</b> now. This link is used up.</p><p>Make a token for the command line:</p><pre>sinew token signin --server {{.Base}} {{.Login}}</pre>
 {{else}}{{if .Problem}}<p class="bad">{{.Problem}}</p>{{end}}<p>This link makes one user. Choose how to sign in.</p>
 <form method="post"><label>Login<input name="login" value="{{.Login}}" autocomplete="username" required></label>
 <label>Password, 12 characters at least<input name="password" type="password" autocomplete="new-password" minlength="12" required></label>

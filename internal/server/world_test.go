@@ -243,6 +243,9 @@ func (w *world) fill(app string) side {
 	return s
 }
 
+// brokenJSON is sent as it is.
+type brokenJSON string
+
 // answer is what a server said.
 type answer struct {
 	status int
@@ -260,6 +263,8 @@ func (w *world) do(sender, method, path string, in any, headers ...string) answe
 	case nil:
 	case string:
 		body, contentType = strings.NewReader(in), "application/octet-stream"
+	case brokenJSON:
+		body, contentType = strings.NewReader(string(in)), "application/json"
 	case url.Values:
 		body, contentType = strings.NewReader(in.Encode()), "application/x-www-form-urlencoded"
 	case io.Reader:

@@ -108,7 +108,8 @@ func (db *DB) CreatePrincipal(ctx context.Context, r sinew.Reader, p NewPrincipa
 
 func createPrincipal(ctx context.Context, t *tx, r sinew.Reader, p NewPrincipal) (Principal, error) {
 	login := strings.ToLower(strings.TrimSpace(p.Login))
-	if login == "" || len(login) > 200 || strings.ContainsAny(login, " \t\r\n\x00") {
+	program := login == "" && p.PasswordHash == "" // cannot sign in, and needs no name for it
+	if login == "" && !program || len(login) > 200 || strings.ContainsAny(login, " \t\r\n\x00") {
 		return Principal{}, sinew.Errorf(sinew.CodeInvalid, "%q is no login name", p.Login).Hint("use 1 to 200 characters without spaces")
 	}
 	if err := validRoles(p.All, p.Grants); err != nil {
@@ -126,7 +127,7 @@ func createPrincipal(ctx context.Context, t *tx, r sinew.Reader, p NewPrincipal)
 	_, err = t.ExecContext(ctx, `
 		INSERT INTO principal (workspace_id, pseudonym, login, name, email, password_hash, role_all, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		r.Workspace, out.Pseudonym, out.Login, out.Name, out.Email, p.PasswordHash, string(out.All), micros(out.Created))
+		r.Workspace, out.Pseudonym, sql.NullString{String: out.Login, Valid: !program}, out.Name, out.Email, p.PasswordHash, string(out.All), micros(out.Created))
 	if t.db.dialect.duplicate(err) {
 		return Principal{}, sinew.Errorf(sinew.CodeConflict, "there is a user %q already", login)
 	}
@@ -255,7 +256,7 @@ func principals(ctx context.Context, t *tx, workspace int64, condition string, a
 // nobody can, the way in is a one-time link ([DB.CreateInvite]).
 func (db *DB) HasPrincipals(ctx context.Context, workspace int64) (bool, error) {
 	var one int
-	err := db.reader.QueryRowContext(ctx, `SELECT 1 FROM principal WHERE workspace_id = $1 AND disabled_at IS NULL LIMIT 1`, workspace).Scan(&one)
+	err := db.reader.QueryRowContext(ctx, `SELECT 1 FROM principal WHERE workspace_id = $1 AND disabled_at IS NULL AND password_hash <> '' LIMIT 1`, workspace).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

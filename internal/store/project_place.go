@@ -52,14 +52,14 @@ func (db *DB) FamiliesWithVersion(ctx context.Context, space int64, version, env
 
 func (db *DB) families(ctx context.Context, where string, args ...any) (out []FamilyRow, err error) {
 	err = db.read(ctx, func(t *tx) error {
-		rows, err := t.QueryContext(ctx, `SELECT id, source, tool, target, label, unit_id FROM family WHERE `+where+` ORDER BY id`, args...)
+		rows, err := t.QueryContext(ctx, `SELECT id, source, tool, target, label, unit_id, folds FROM family WHERE `+where+` ORDER BY id`, args...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var f FamilyRow
-			if err := rows.Scan(&f.ID, &f.Source, &f.Tool, &f.Target, &f.Label, &f.Unit); err != nil {
+			if err := rows.Scan(&f.ID, &f.Source, &f.Tool, &f.Target, &f.Label, &f.Unit, &f.Folds); err != nil {
 				return err
 			}
 			out = append(out, f)
@@ -157,9 +157,9 @@ func (db *DB) NewestAt(ctx context.Context, space, family int64) (at int64, err 
 // SaveFamily makes or changes a family when the stage flips.
 func (s *Stage) SaveFamily(f FamilyRow) {
 	s.later(func(ctx context.Context, t *tx) error {
-		_, err := t.ExecContext(ctx, `INSERT INTO family (space, id, source, tool, target, label, unit_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (space, id) DO UPDATE SET unit_id = excluded.unit_id`,
-			s.space, f.ID, f.Source, f.Tool, f.Target, f.Label, f.Unit)
+		_, err := t.ExecContext(ctx, `INSERT INTO family (space, id, source, tool, target, label, unit_id, folds)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (space, id) DO UPDATE SET unit_id = excluded.unit_id, folds = excluded.folds`,
+			s.space, f.ID, f.Source, f.Tool, f.Target, f.Label, f.Unit, f.Folds)
 		return wrap(err, "save family")
 	})
 }

@@ -18,7 +18,8 @@ const scanPage = 8192
 // PresenceKeys is what matching and covering need to know of a presence.
 type PresenceKeys struct {
 	Finding   int64
-	FirstSeen int64 // of a sibling: of the finding
+	FirstSeen int64 // of the finding; 0 where births say the same
+	Origin    int64
 	State     sinew.PresenceState
 	Hash      int64
 	LastSeen  int64
@@ -33,20 +34,38 @@ type PresenceKeys struct {
 const keyColumns = `p.state, p.obs_hash, p.last_seen, p.line, p.k_tool, p.k_content, p.k_place, p.k_moved, p.k_near`
 
 func (k *PresenceKeys) targets() []any {
-	return []any{&k.Finding, &k.FirstSeen, &k.State, &k.Hash, &k.LastSeen, &k.Line, &k.Tool, &k.Content, &k.PlaceKey, &k.Moved, &k.Near}
+	return []any{&k.Finding, &k.FirstSeen, &k.Origin, &k.State, &k.Hash, &k.LastSeen, &k.Line, &k.Tool, &k.Content, &k.PlaceKey, &k.Moved, &k.Near}
 }
 
-// ScanPlace gives the presences of a place, by finding.
-func (db *DB) ScanPlace(ctx context.Context, space, place int64, fn func(*PresenceKeys) error) error {
-	return db.scanKeys(ctx, fn, `SELECT p.finding_id, p.first_seen, `+keyColumns+` FROM presence p
+// ScanPlace gives the presences of a place, by finding. origins asks for
+// FirstSeen and Origin as well, which costs a look at each finding.
+func (db *DB) ScanPlace(ctx context.Context, space, place int64, origins bool, fn func(*PresenceKeys) error) error {
+	if origins {
+		return db.scanKeys(ctx, fn, `SELECT p.finding_id, f.first_seen, f.origin, `+keyColumns+` FROM presence p
+			JOIN finding f ON f.space = p.space AND f.id = p.finding_id AND f.gen_to IS NULL
+			WHERE p.space = $1 AND p.place_id = $2 AND p.finding_id > $3 AND p.gen_to IS NULL
+			ORDER BY p.finding_id LIMIT $4`, space, place)
+	}
+	return db.scanKeys(ctx, fn, `SELECT p.finding_id, 0, p.finding_id, `+keyColumns+` FROM presence p
 		WHERE p.space = $1 AND p.place_id = $2 AND p.finding_id > $3 AND p.gen_to IS NULL
 		ORDER BY p.finding_id LIMIT $4`, space, place)
+}
+
+// CountPlace gives how many presences a place has.
+func (db *DB) CountPlace(ctx context.Context, space, place int64) (n int64, err error) {
+	err = db.read(ctx, func(t *tx) error {
+		return t.QueryRowContext(ctx, `SELECT count(*) FROM presence WHERE space = $1 AND place_id = $2`, space, place).Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count presences: %w", err)
+	}
+	return n, nil
 }
 
 // ScanSiblings gives, for each finding of a family whose headline is made by a
 // presence in another place, that presence; by finding.
 func (db *DB) ScanSiblings(ctx context.Context, space, family, except int64, fn func(*PresenceKeys) error) error {
-	return db.scanKeys(ctx, fn, `SELECT p.finding_id, f.first_seen, `+keyColumns+` FROM finding f
+	return db.scanKeys(ctx, fn, `SELECT p.finding_id, f.first_seen, f.origin, `+keyColumns+` FROM finding f
 		JOIN presence p ON p.space = f.space AND p.finding_id = f.id AND p.place_id = f.place_id AND p.gen_to IS NULL
 		WHERE f.space = $1 AND f.family_id = $2 AND f.id > $3 AND f.gen_to IS NULL AND f.place_id <> $5
 		ORDER BY f.id LIMIT $4`, space, family, except)

@@ -15,6 +15,7 @@ type FamilyRow struct {
 	ID                          int64
 	Source, Tool, Target, Label string
 	Unit                        int64
+	Folds                       int64 // how often it was folded again
 }
 
 // Stream is the family as the vocabulary knows it.
@@ -88,6 +89,7 @@ type FindingRow struct {
 	Reopened   int64
 	ObsSeq     int64
 	ObsN       int64
+	Origin     int64 // the first observation in fold order
 }
 
 // PresenceRow is one version of a finding's row in a place.
@@ -152,7 +154,7 @@ type table struct {
 var (
 	findingTable = table{"finding", strings.Fields(`space id gen_from family_id unit_id place_id service class state
 		active severity tool rule title cwe ids file line package version purl image host resource endpoint
-		owner verdict verdict_by verdict_seq until first_seen last_seen since reopened obs_seq obs_n`)}
+		owner verdict verdict_by verdict_seq until first_seen last_seen since reopened obs_seq obs_n origin`)}
 	presenceTable = table{"presence", strings.Fields(`space finding_id place_id gen_from state basis
 		first_seen last_seen since since_seq obs_seq obs_n obs_hash pass tool_status
 		line k_tool k_content k_place k_moved k_near`)}
@@ -167,18 +169,18 @@ func (r *FindingRow) values(dst []any, space, gen int64) []any {
 		boolInt(r.State.Active()), int64(r.Severity),
 		r.Tool, r.Rule, r.Title, r.CWE, r.IDs, r.File, r.Line,
 		r.Package, r.Version, r.PURL, r.Image, r.Host, r.Resource, r.Endpoint, r.Owner, string(r.Verdict), r.VerdictBy,
-		r.VerdictSeq, r.Until, r.FirstSeen, r.LastSeen, r.Since, r.Reopened, r.ObsSeq, r.ObsN)
+		r.VerdictSeq, r.Until, r.FirstSeen, r.LastSeen, r.Since, r.Reopened, r.ObsSeq, r.ObsN, r.Origin)
 }
 
 const findingSelect = `id, gen_from, family_id, unit_id, place_id, service, class, state, severity,
 	tool, rule, title, cwe, ids, file, line, package, version, purl, image, host, resource, endpoint,
-	owner, verdict, verdict_by, verdict_seq, until, first_seen, last_seen, since, reopened, obs_seq, obs_n`
+	owner, verdict, verdict_by, verdict_seq, until, first_seen, last_seen, since, reopened, obs_seq, obs_n, origin`
 
 func (r *FindingRow) targets() []any {
 	return []any{&r.ID, &r.GenFrom, &r.Family, &r.Unit, &r.Place, &r.Service, &r.Class, &r.State, &r.Severity,
 		&r.Tool, &r.Rule, &r.Title, &r.CWE, &r.IDs, &r.File, &r.Line, &r.Package, &r.Version, &r.PURL,
 		&r.Image, &r.Host, &r.Resource, &r.Endpoint, &r.Owner, &r.Verdict, &r.VerdictBy, &r.VerdictSeq, &r.Until,
-		&r.FirstSeen, &r.LastSeen, &r.Since, &r.Reopened, &r.ObsSeq, &r.ObsN}
+		&r.FirstSeen, &r.LastSeen, &r.Since, &r.Reopened, &r.ObsSeq, &r.ObsN, &r.Origin}
 }
 
 func (r *PresenceRow) values(dst []any, space, gen int64) []any {

@@ -166,6 +166,7 @@ CREATE TABLE family (
     target  TEXT   NOT NULL,
     label   TEXT   NOT NULL,
     unit_id BIGINT NOT NULL,                  -- of the target as a whole
+    folds   BIGINT NOT NULL DEFAULT 0,        -- how often it was folded again: 0 while births are in fold order
     PRIMARY KEY (space, id)
 );
 CREATE UNIQUE INDEX family_key ON family (space, target, tool, source, label);
@@ -245,6 +246,7 @@ CREATE TABLE finding (
     reopened    INTEGER  NOT NULL,
     obs_seq     BIGINT   NOT NULL,            -- snapshot and ordinal of the observation shown
     obs_n       BIGINT   NOT NULL,
+    origin      BIGINT   NOT NULL,            -- its first observation in fold order; decides between twins
     PRIMARY KEY (space, id, gen_from)
 );
 CREATE INDEX finding_list ON finding (space, active, severity, id);
