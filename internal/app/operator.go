@@ -22,6 +22,7 @@ func (a *App) server(ctx context.Context) (*server.Server, *auth.Auth, error) {
 	s, err := server.New(server.Config{
 		Store: a.Store, Pipeline: a.Pipeline, Engine: a.Engine, Auth: au, Workspace: a.Workspace,
 		Version: a.Config.Version, Logger: a.Config.Logger, Backup: a.Backup,
+		CheckpointKey: a.Keys.CheckpointKey,
 	})
 	return s, au, err
 }

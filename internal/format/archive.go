@@ -171,7 +171,7 @@ func (a *members) result(kind string) ([]unit, error) {
 		}
 	}
 	for _, err := range a.refused {
-		a.parse.notes.add("files left out", "left out: "+cutText(err.Error(), 300))
+		a.notes.add("files left out", "left out: "+cutText(err.Error(), 300))
 	}
 	return a.found, nil
 }
@@ -184,7 +184,7 @@ func (a *members) memberName(name string) (string, bool) {
 		return "", false
 	}
 	if clean != name && (strings.Contains(name, "..") || strings.HasPrefix(name, "/") || strings.Contains(name, ":")) {
-		a.parse.notes.add("files left out", "left out: the name "+cutText(fmt.Sprintf("%q", name), 100)+" leads out of the archive")
+		a.notes.add("files left out", "left out: the name "+cutText(fmt.Sprintf("%q", name), 100)+" leads out of the archive")
 		return "", false
 	}
 	base := path.Base(clean)
@@ -270,7 +270,7 @@ func openZipReader(in Input) (*zip.Reader, error) {
 		length = binary.LittleEndian.Uint64(rec[40:])
 	}
 	if length > maxDirectory {
-		return nil, tooLarge("", "the ZIP file's directory has %s, more than %s", size(int64(min(length, 1<<60))), size(maxDirectory)).Hint("upload the reports in it one by one") //nolint:gosec // capped
+		return nil, tooLarge("", "the ZIP file's directory has %s, more than %s", size(int64(min(length, 1<<60))), size(maxDirectory)).Hint("upload the reports in it one by one")
 	}
 	z, err := zip.NewReader(io.NewSectionReader(in.R, 0, in.Size), in.Size)
 	if err != nil {

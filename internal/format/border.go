@@ -37,7 +37,7 @@ type veil struct {
 // fielder reads the fields of one program output.
 type fielder struct {
 	m     map[string]any
-	where string
+	where func() string
 	veil  *veil
 	notes *notes
 	err   error
@@ -45,7 +45,7 @@ type fielder struct {
 
 func (f *fielder) fail(field, msg string, args ...any) {
 	if f.err == nil {
-		f.err = invalid(f.where, "the mapping gives %s: %s", field, fmt.Sprintf(msg, args...)).Hint("correct the mapping")
+		f.err = invalid(f.where(), "the mapping gives %s: %s", field, fmt.Sprintf(msg, args...)).Hint("correct the mapping")
 	}
 }
 
@@ -79,7 +79,7 @@ func (f *fielder) stringOf(field string, v any, limit int) string {
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) > limit {
-		f.notes.add("texts cut", fmt.Sprintf("%s: %s has %s and was cut to %s", f.where, field, size(int64(len(s))), size(int64(limit))))
+		f.notes.add("texts cut", fmt.Sprintf("%s: %s has %s and was cut to %s", f.where(), field, size(int64(len(s))), size(int64(limit))))
 		s = cutText(s, limit)
 	}
 	return s
@@ -106,7 +106,7 @@ func (f *fielder) list(field string) []any {
 		return nil
 	case []any:
 		if len(v) > maxItems {
-			f.notes.add("lists cut", fmt.Sprintf("%s: %s has %d entries; the first %d are kept", f.where, field, len(v), maxItems))
+			f.notes.add("lists cut", fmt.Sprintf("%s: %s has %d entries; the first %d are kept", f.where(), field, len(v), maxItems))
 			v = v[:maxItems]
 		}
 		return v
@@ -179,7 +179,7 @@ func (f *fielder) time(field string) *time.Time {
 	}
 	s, ok := timestamp(v).(string)
 	if !ok {
-		f.notes.add("dates not understood", fmt.Sprintf("%s: %s is no date: %s", f.where, field, cutText(textOf(v), 60)))
+		f.notes.add("dates not understood", fmt.Sprintf("%s: %s is no date: %s", f.where(), field, cutText(textOf(v), 60)))
 		return nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
@@ -197,10 +197,10 @@ var observationFields = []string{
 }
 
 // observation makes one of a program's output.
-func observation(out any, tool, where string, v *veil, n *notes) (*sinew.Observation, error) {
+func observation(out any, tool string, where func() string, v *veil, n *notes) (*sinew.Observation, error) {
 	m, ok := out.(map[string]any)
 	if !ok {
-		return nil, invalid(where, "the mapping gives a finding that is %s, expected an object", jqType(out)).Hint("correct the mapping")
+		return nil, invalid(where(), "the mapping gives a finding that is %s, expected an object", jqType(out)).Hint("correct the mapping")
 	}
 	f := &fielder{m: m, where: where, veil: v, notes: n}
 	f.unknown("", observationFields)
@@ -248,7 +248,7 @@ func observation(out any, tool, where string, v *veil, n *notes) (*sinew.Observa
 			o.Extra = e
 		}
 		if left < 0 {
-			n.add("texts cut", fmt.Sprintf("%s: extra is larger than %s; the rest is left out", where, size(maxExtra)))
+			n.add("texts cut", fmt.Sprintf("%s: extra is larger than %s; the rest is left out", where(), size(maxExtra)))
 		}
 	}
 	if o.Title == "" {

@@ -27,10 +27,10 @@ const anyValue = "\x00"
 
 func parseSelector(s string) (selector, error) {
 	var sel selector
-	for _, alt := range strings.Split(s, ",") {
+	for alt := range strings.SplitSeq(s, ",") {
 		var ch chain
 		child := false
-		for _, part := range strings.Fields(strings.ReplaceAll(alt, ">", " > ")) {
+		for part := range strings.FieldsSeq(strings.ReplaceAll(alt, ">", " > ")) {
 			if part == ">" {
 				child = true
 				continue

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/sinewsec/sinew/internal/sinew"
@@ -19,7 +18,6 @@ type look struct {
 	archive string         // zip, gzip, tar
 	empty   bool           // [], {}, null or nothing at all
 	shape   string         // what it looks like, for messages
-	comma   rune           // CSV
 	err     error          // what was wrong with the file, if it ended the look
 }
 
@@ -64,7 +62,7 @@ func (p *parse) sniff(in Input) (*look, error) {
 	switch text[0] {
 	case '{', '[':
 		p.lookJSON(l)
-		if l.err == nil || l.kinds[kindJSON] != nil {
+		if l.empty || len(l.kinds) > 0 || l.err != nil {
 			return l, nil
 		}
 	case '<':
@@ -117,6 +115,10 @@ func (p *parse) lookJSON(l *look) {
 		l.empty = len(v) == 0 && err == nil
 		l.shape = "JSON with the keys " + someKeys(v)
 	case []any:
+		if len(v) == 0 && err != nil && sinew.CodeOf(err) == sinew.CodeInvalid {
+			l.err = nil // a line of a log may begin with a bracket too
+			return
+		}
 		l.empty = len(v) == 0 && err == nil
 		l.shape = "a JSON array"
 		if len(v) > 0 {
@@ -129,9 +131,7 @@ func (p *parse) lookJSON(l *look) {
 	}
 	if err != nil {
 		l.kinds[kindJSON] = v
-		if l.empty = false; errors.As(err, new(*sinew.Error)) {
-			return
-		}
+		l.empty = false
 		return
 	}
 	c, err := s.sc.token()
@@ -251,6 +251,9 @@ func (s *sampler) value(depth int) (any, error) {
 		return v, nil
 	}
 	b, err := s.sc.value(1 << 10)
+	if errors.As(err, new(*limitError)) {
+		return nil, s.sc.unexpected(c, "expected a value")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -319,7 +322,7 @@ func (p *parse) recognises(v *variant, l *look) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	m := machine{clock: p.clock, limits: p.limits}
+	m := newMachine(p.clock, p.limits, nil)
 	out, err := m.one(v.detect, in, nil)
 	if err != nil {
 		if errors.Is(err, context.Canceled) || sinew.CodeOf(err) == sinew.CodeTooLarge || v.detect.err != nil {
@@ -351,5 +354,5 @@ func (p *parse) open(e *env, l *look) (document, error) {
 	case kindZIP:
 		return openZIP(p, e, l.in)
 	}
-	return nil, fmt.Errorf("unknown reader %s of %s", e.variant.kind, slices.Concat(e.variant.format.Kinds))
+	return nil, fmt.Errorf("unknown reader %s", e.variant.kind)
 }

@@ -17,8 +17,7 @@ func (e *sinkError) Unwrap() error { return e.err }
 
 // located puts the name of the report before the place of an error.
 func located(err error, name string) error {
-	var se *sinkError
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[*sinkError](err); ok {
 		return se.err
 	}
 	var e *sinew.Error
@@ -94,6 +93,19 @@ func (n *notes) add(kind, text string) {
 		return
 	}
 	k.more++
+}
+
+// merge adds the notes of other.
+func (n *notes) merge(other *notes) {
+	for _, kind := range other.order {
+		k := other.kinds[kind]
+		for _, text := range k.first {
+			n.add(kind, text)
+		}
+		if own := n.kinds[kind]; own != nil {
+			own.more += k.more
+		}
+	}
 }
 
 func (n *notes) list() []string {

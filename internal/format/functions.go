@@ -54,6 +54,7 @@ func functions() []gojq.CompilerOption {
 		f("_field", 1, 1, field),
 		f("_cols", 1, 1, cols),
 		f("int", 0, 0, func(v any, _ []any) any { return wholeNumber(v) }),
+		f("blank", 0, 0, func(v any, _ []any) any { return isBlank(v) }),
 		f("prune", 0, 0, func(v any, _ []any) any { return prune(v) }),
 		text("host_of", func(s string) any { return hostOf(s) }),
 		f("css", 1, 1, cssFunc),
@@ -242,11 +243,11 @@ func cvss(vector string, given any) any {
 }
 
 func lookup(_ any, a []any) any {
-	t, ok := a[0].(*tables)
-	if !ok || t == nil || a[2] == nil {
+	f, ok := a[0].(*feed)
+	if !ok || f.tables == nil || a[2] == nil {
 		return nil
 	}
-	v, err := t.get(textOf(a[1]), textOf(a[2]))
+	v, err := f.tables.get(textOf(a[1]), textOf(a[2]))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 func testMachine(t testing.TB, limits Limits) *machine {
 	c := newClock(context.Background(), limits.RowTime, limits.FileTime)
 	t.Cleanup(c.stop)
-	return &machine{clock: c, limits: limits}
+	return newMachine(c, limits, nil)
 }
 
 // evalAll runs a program as a mapping would and writes its outputs as JSON lines.
@@ -35,21 +35,33 @@ func TestFunctions(t *testing.T) {
 	for _, tt := range []struct{ src, want string }{
 		{`"CRITICAL", "Very High", " moderate ", "Note", "7.0", 6.9, 0, 11, "bogus", null, "" | severity`, `"critical" "critical" "medium" "info" "high" "medium" "info" null null null null`},
 		{`"bogus" | severity("low")`, `"low"`},
-		{`"CWE-79", "cwe_089: x, CWE ID 22", 352, "79, 80", ["CWE-1", {"id": "CWE-2"}], "0", null, "no 5", "CWE-79: a CWE-79" | cwes`,
-			`[79] [89,22] [352] [79,80] [1,2] [] [] [] [79]`},
+		{
+			`"CWE-79", "cwe_089: x, CWE ID 22", 352, "79, 80", ["CWE-1", {"id": "CWE-2"}], "0", null, "no 5", "CWE-79: a CWE-79" | cwes`,
+			`[79] [89,22] [352] [79,80] [1,2] [] [] [] [79]`,
+		},
 		{`"cve-2021-44228 and GHSA-JFH8-c2jp-5v3q, RHSA-2021:5133; CVE-2021-44228" | ids`, `["CVE-2021-44228","GHSA-jfh8-c2jp-5v3q","RHSA-2021:5133"]`},
 		{`["RUSTSEC-2021-0001", "GO-2022-0001", "x-1", null] | ids`, `["RUSTSEC-2021-0001","GO-2022-0001"]`},
-		{`purl("npm"; null; "@angular/core"; "1.0"), purl("jar"; null; "org.x:lib"; "2"), purl("python"; ""; "Flask_X"; null), purl("debian"; "Debian"; "libc++"; "1:2~3"), purl(null; null; "x"; null), purl("go"; null; "github.com/A/b"; "v1")`,
-			`"pkg:npm/%40angular/core@1.0" "pkg:maven/org.x/lib@2" "pkg:pypi/flask-x" "pkg:deb/debian/libc%2B%2B@1:2~3" null "pkg:golang/github.com/A/b@v1"`},
-		{`cvss("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"), cvss("AV:N/AC:L/Au:N/C:P/I:P/A:P"), cvss("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N").score, cvss("junk"), cvss(null; "5.5"), cvss("junk"; 3), cvss("CVSS:3.0/AV:L/AC:L/PR:L/UI:N/S:U/C:N/I:N/A:N"; 2.1).score`,
-			`{"score":9.8,"vector":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H","version":"3.1"} {"score":7.5,"vector":"AV:N/AC:L/Au:N/C:P/I:P/A:P","version":"2.0"} 9.3 null {"score":5.5} {"score":3} 2.1`},
-		{`"file:///home/runner/work/shop/shop/src/a.go", "./a/./b", "C:\\src\\x.cs", "/github/workspace/x", "file:///C:/p/q", "/etc/passwd", "../up", "src/a.go", "/src/app.py", null | relpath`,
-			`"src/a.go" "a/b" "src/x.cs" "x" "p/q" "etc/passwd" "../up" "src/a.go" "app.py" null`},
-		{`"<p>One <b>bold</b> &amp; <a href=\"https://x\">link</a></p><ul><li>a</li><li>b<br/>c</li></ul><pre>x  y\n z</pre>" | md`,
-			`"One **bold** & [link](https://x)\n\n- a\n- b\nc\n` + "```" + `\nx  y\n z\n` + "```" + `"`},
+		{
+			`purl("npm"; null; "@angular/core"; "1.0"), purl("jar"; null; "org.x:lib"; "2"), purl("python"; ""; "Flask_X"; null), purl("debian"; "Debian"; "libc++"; "1:2~3"), purl(null; null; "x"; null), purl("go"; null; "github.com/A/b"; "v1")`,
+			`"pkg:npm/%40angular/core@1.0" "pkg:maven/org.x/lib@2" "pkg:pypi/flask-x" "pkg:deb/debian/libc%2B%2B@1:2~3" null "pkg:golang/github.com/A/b@v1"`,
+		},
+		{
+			`cvss("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"), cvss("AV:N/AC:L/Au:N/C:P/I:P/A:P"), cvss("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N").score, cvss("junk"), cvss(null; "5.5"), cvss("junk"; 3), cvss("CVSS:3.0/AV:L/AC:L/PR:L/UI:N/S:U/C:N/I:N/A:N"; 2.1).score`,
+			`{"score":9.8,"vector":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H","version":"3.1"} {"score":7.5,"vector":"AV:N/AC:L/Au:N/C:P/I:P/A:P","version":"2.0"} 9.3 null {"score":5.5} {"score":3} 2.1`,
+		},
+		{
+			`"file:///home/runner/work/shop/shop/src/a.go", "./a/./b", "C:\\src\\x.cs", "/github/workspace/x", "file:///C:/p/q", "/etc/passwd", "../up", "src/a.go", "/src/app.py", null | relpath`,
+			`"src/a.go" "a/b" "src/x.cs" "x" "p/q" "etc/passwd" "../up" "src/a.go" "app.py" null`,
+		},
+		{
+			`"<p>One <b>bold</b> &amp; <a href=\"https://x\">link</a></p><ul><li>a</li><li>b<br/>c</li></ul><pre>x  y\n z</pre>" | md`,
+			`"One **bold** & [link](https://x)\n\n- a\n- b\nc\n` + "```" + `\nx  y\n z\n` + "```" + `"`,
+		},
 		{`"plain", "a < b and List<String>", "<script>alert(1)</script>x", "<a href='javascript:x'>y</a>" | md`, `"plain" "a < b and List<String>" "x" "y"`},
-		{`"2024-02-03T04:05:06.5+01:00", "2024-02-03 04:05", "02-Jan-2024", 1700000000, "1700000000123", "Tue Jun 25 10:39:42 2013", "1/2/2024 3:04:05 PM", "31/12/2023", "March 3rd, 2024", "never", "", 5 | ts`,
-			`"2024-02-03T03:05:06.5Z" "2024-02-03T04:05:00Z" "2024-01-02T00:00:00Z" "2023-11-14T22:13:20Z" "2023-11-14T22:13:20.123Z" "2013-06-25T10:39:42Z" "2024-01-02T15:04:05Z" "2023-12-31T00:00:00Z" "2024-03-03T00:00:00Z" null null null`},
+		{
+			`"2024-02-03T04:05:06.5+01:00", "2024-02-03 04:05", "02-Jan-2024", 1700000000, "1700000000123", "Tue Jun 25 10:39:42 2013", "1/2/2024 3:04:05 PM", "31/12/2023", "March 3rd, 2024", "never", "", 5 | ts`,
+			`"2024-02-03T03:05:06.5Z" "2024-02-03T04:05:00Z" "2024-01-02T00:00:00Z" "2023-11-14T22:13:20Z" "2023-11-14T22:13:20.123Z" "2013-06-25T10:39:42Z" "2024-01-02T15:04:05Z" "2023-12-31T00:00:00Z" "2024-03-03T00:00:00Z" null null null`,
+		},
 		{`null, [1], 1 | list`, `[] [1] [1]`},
 		{`null, "a", 1.50, true, [1, null, "x"], {"#text": "t", "@a": "b"}, {"@a": "b"} | text`, `"" "a" "1.5" "true" "1, x" "t" ""`},
 		{`" Very High! (x)" | tokey`, `"very-high-x"`},
@@ -62,8 +74,10 @@ func TestFunctions(t *testing.T) {
 		{`first_of(null, "", "x", "y"), first_of(null, ""), [("", "a", null, "b") | nonblank]`, `"x" null ["a","b"]`},
 		{`{a: null, b: [{}, "", 1], c: {d: []}} | prune`, `{"b":[1]}`},
 		{`"https://User@Example.org:8443/x?y", "10.0.0.1:80", "[::1]:22", "" | host_of`, `"example.org" "10.0.0.1" "::1" ""`},
-		{`"foo bar" | test("O B"; "i"), (capture("(?<a>f.)(?<b>z)?") | tojson), [scan("o")], [scan("(.)o")], split(" *b"; null), sub("(?<x>o+)"; "<\(.x)>"), gsub("o"; "0"), [match("o"; "g").offset], gsub("";"-")`,
-			`true "{\"a\":\"fo\",\"b\":null}" ["o","o"] [["f"]] ["foo","ar"] "f<oo> bar" "f00 bar" [1,2] "-f-o-o- -b-a-r-"`},
+		{
+			`"foo bar" | test("O B"; "i"), (capture("(?<a>f.)(?<b>z)?") | tojson), [scan("o")], [scan("(.)o")], split(" *b"; null), sub("(?<x>o+)"; "<\(.x)>"), gsub("o"; "0"), [match("o"; "g").offset], gsub("";"-")`,
+			`true "{\"a\":\"fo\",\"b\":null}" ["o","o"] [["f"]] ["foo","ar"] "f<oo> bar" "f00 bar" [1,2] "-f-o-o- -b-a-r-"`,
+		},
 		{`"aé→b" | sub("→"; "->"), gsub("[éb]"; "x")`, `"aé->b" "ax→x"`},
 		{`[splits("b")]?`, ``},
 		{`"<ul>" | css("li")`, `[]`},
@@ -95,7 +109,7 @@ func TestNumbers(t *testing.T) {
 
 // TRU4: programs cannot reach out of the report or run without end.
 func TestProgramBounds(t *testing.T) {
-	limits := Limits{RowTime: 200 * time.Millisecond}.WithDefaults()
+	limits := Limits{RowTime: 200 * time.Millisecond, Outputs: 500}.WithDefaults()
 	long := strings.Repeat("x", 9<<10)
 	for _, tt := range []struct {
 		src   string
@@ -113,7 +127,7 @@ func TestProgramBounds(t *testing.T) {
 		{"1 |\n  2 +* 3", nil, "f.yaml:8: test: unexpected token"},
 		{`def f: 1 | f; f`, nil, "took longer than 200ms"},
 		{`range(1e12) | empty`, nil, "took longer than 200ms"},
-		{`range(200000)`, nil, "more than 100000 results"},
+		{`range(200000)`, nil, "more than 500 results"},
 		{`gsub("a"; "b")`, long, "too long for a pattern (at most 8 KiB)"},
 		{`[scan(".")]`, long, "too long for a pattern"},
 		{`test("y")`, long, ""},
@@ -189,8 +203,18 @@ func TestOverride(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	for _, tt := range []struct{ path, want string }{
-		{".", ""}, {".[]", "[]"}, {".a.b[]", "a b []"}, {".a[].b[][]", "a [] b [] []"}, {`.["a b"][]`, "a b []"},
-		{`."x.y".z`, "x.y z"}, {`.a["q"]`, "a q"}, {"a", "!"}, {".a..b", "!"}, {".a[0]", "!"}, {`.["x`, "!"}, {".a | b", "!"},
+		{".", ""},
+		{".[]", "[]"},
+		{".a.b[]", "a b []"},
+		{".a[].b[][]", "a [] b [] []"},
+		{`.["a b"][]`, "a b []"},
+		{`."x.y".z`, "x.y z"},
+		{`.a["q"]`, "a q"},
+		{"a", "!"},
+		{".a..b", "!"},
+		{".a[0]", "!"},
+		{`.["x`, "!"},
+		{".a | b", "!"},
 	} {
 		p, err := parsePath(tt.path, kindJSON)
 		got := "!"

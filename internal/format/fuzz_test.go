@@ -139,7 +139,7 @@ func FuzzMap(f *testing.F) {
 		if err != nil {
 			return
 		}
-		o, err := observation(v, "tool", "row", &veil{token: same, text: same, key: same}, &notes{})
+		o, err := observation(v, "tool", func() string { return "row" }, &veil{token: same, text: same, key: same}, &notes{})
 		if err != nil {
 			return
 		}

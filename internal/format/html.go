@@ -87,6 +87,7 @@ func htmlText(n *html.Node, b *strings.Builder, pre bool, limit int) {
 			}
 		}
 		pre = pre || n.Data == "pre"
+	default: // documents and comments have no text of their own
 	}
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		htmlText(c, b, pre, limit)
@@ -156,6 +157,7 @@ func parseHTML(r io.Reader, limits Limits) (*html.Node, error) {
 			}
 		case html.EndTagToken:
 			depth = max(depth-1, 0)
+		default: // opens nothing
 		}
 		if depth > 20*limits.Depth {
 			return nil, tooLarge("", "the HTML has more than %d elements open at once", 20*limits.Depth).Hint("no scanner writes such a report; it is refused")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/itchyny/gojq"
+
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
@@ -46,9 +48,10 @@ type program struct {
 	src  source
 	defs source
 
-	once sync.Once
-	code *gojq.Code
-	err  error
+	once  sync.Once
+	code  *gojq.Code
+	pairs bool // its inputs are pairs with keys
+	err   error
 }
 
 func (p *program) compile() error {
@@ -87,32 +90,61 @@ func (p *program) build() (*gojq.Code, error) {
 		return nil, err
 	}
 	var keep []*gojq.FuncDef
-	for i := len(pre) - 1; i >= 0; i-- {
-		if used[pre[i].Name] {
-			keep = append(keep, pre[i])
-			collect(reflect.ValueOf(pre[i]), used)
+	for _, p := range slices.Backward(pre) {
+		if used[p.Name] {
+			keep = append(keep, p)
+			collect(reflect.ValueOf(p), used)
 		}
 	}
 	all := make([]*gojq.FuncDef, 0, len(keep)+len(defs)+len(q.FuncDefs))
-	for i := len(keep) - 1; i >= 0; i-- {
-		all = append(all, keep[i])
+	for _, k := range slices.Backward(keep) {
+		all = append(all, k)
 	}
 	all = append(all, defs...)
 	q.FuncDefs = append(all, q.FuncDefs...)
+	p.pairs = used["$keys"]
+	wrapped, err := wrap(q, p.pairs)
+	if err != nil {
+		return nil, err
+	}
 	options := append(functions(),
-		gojq.WithVariables([]string{"$__state", "$keys"}),
+		gojq.WithVariables([]string{"$__state"}),
+		gojq.WithFunction("_end", 0, 0, func(any, []any) any { return endOfOutputs }),
+		gojq.WithIterFunction("_inputs", 1, 1, func(_ any, a []any) gojq.Iter { return a[0].(*feed) }), //nolint:forcetypeassert // ours
 		gojq.WithEnvironLoader(func() []string { return nil }))
-	code, err := gojq.Compile(q, options...)
+	code, err := gojq.Compile(wrapped, options...)
 	if err != nil {
 		return nil, p.errorf(p.src.line, "%s: %v", p.what, err)
 	}
 	return code, nil
 }
 
+// endOfOutputs follows the outputs of a program on one input.
+var endOfOutputs any = new(struct{ int })
+
+// wrap makes a program that runs over one input after the other, so that gojq's
+// stacks are made once and not for every row. With keys, an input is the pair of
+// the program's input and its $keys.
+func wrap(q *gojq.Query, keys bool) (*gojq.Query, error) {
+	text := "_inputs($__state) | ((.), _end)"
+	if keys {
+		text = "_inputs($__state) | . as $__in | $__in[1] as $keys | $__in[0] | ((.), _end)"
+	}
+	w, err := gojq.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("wrap a program: %w", err)
+	}
+	last := w
+	for last.Right != nil {
+		last = last.Right
+	}
+	last.Term.Query.Left.Term.Query = q
+	return w, nil
+}
+
 func (p *program) syntaxError(src source, err error) error {
 	line := src.line
-	var pe *gojq.ParseError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*gojq.ParseError](err); ok {
 		end := min(max(pe.Offset-len(pe.Token), 0), len(src.text))
 		line += strings.Count(src.text[:end], "\n")
 	}
@@ -142,19 +174,21 @@ func collect(v reflect.Value, used map[string]bool) {
 			collect(v.Index(i), used)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			collect(v.Field(i), used)
+		for _, field := range v.Fields() {
+			collect(field, used)
 		}
+	default: // names and numbers
 	}
 }
 
 // clock stops programs that run too long: one context for a whole parse,
-// cancelled by a goroutine that looks at when the current row began.
+// cancelled by a goroutine that looks at when each current row began.
 type clock struct {
-	ctx    context.Context
+	context.Context
+	done   <-chan struct{} // of the context; gojq asks for it at every step
 	cancel context.CancelCauseFunc
-	began  atomic.Int64 // nanoseconds of the row being mapped; 0 when none is
-	done   chan struct{}
+	began  [maxWorkers + 1]atomic.Int64 // nanoseconds of the rows being mapped; 0 when none is
+	end    chan struct{}
 }
 
 var (
@@ -163,21 +197,24 @@ var (
 )
 
 func newClock(ctx context.Context, row, file time.Duration) *clock {
-	c := &clock{done: make(chan struct{})}
-	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c := &clock{end: make(chan struct{})}
+	c.Context, c.cancel = context.WithCancelCause(ctx)
+	c.done = c.Context.Done()
 	start := time.Now()
 	go func() {
 		tick := time.NewTicker(min(row/4, 100*time.Millisecond))
 		defer tick.Stop()
 		for {
 			select {
+			case <-c.end:
+				return
 			case <-c.done:
 				return
-			case <-c.ctx.Done():
-				return
 			case now := <-tick.C:
-				if b := c.began.Load(); b != 0 && now.UnixNano()-b > int64(row) {
-					c.cancel(errRowTime)
+				for i := range c.began {
+					if b := c.began[i].Load(); b != 0 && now.UnixNano()-b > int64(row) {
+						c.cancel(errRowTime)
+					}
 				}
 				if now.Sub(start) > file {
 					c.cancel(errFileTime)
@@ -188,16 +225,25 @@ func newClock(ctx context.Context, row, file time.Duration) *clock {
 	return c
 }
 
+// Done is the context's channel.
+func (c *clock) Done() <-chan struct{} { return c.done }
+
 func (c *clock) stop() {
-	close(c.done)
+	close(c.end)
 	c.cancel(context.Canceled)
 }
 
+func (c *clock) start(slot int) { c.began[slot].Store(time.Now().UnixNano()) }
+func (c *clock) idle(slot int)  { c.began[slot].Store(0) }
+
 // err explains why the clock's context ended.
 func (c *clock) err(limits Limits) error {
-	switch cause := context.Cause(c.ctx); {
-	case cause == nil:
+	select {
+	case <-c.done:
+	default:
 		return nil
+	}
+	switch cause := context.Cause(c.Context); {
 	case errors.Is(cause, errRowTime):
 		return tooLarge("", "mapping one row took longer than %v", limits.RowTime).Hint("the mapping's program is too slow for this row")
 	case errors.Is(cause, errFileTime):
@@ -207,32 +253,77 @@ func (c *clock) err(limits Limits) error {
 	}
 }
 
-// machine runs programs for one parse.
+// machine runs programs for one goroutine of one parse.
 type machine struct {
 	clock  *clock
+	slot   int // of the clock
+	forks  int
 	limits Limits
 	tables *tables
+	feeds  map[*program]*feed
+}
+
+func newMachine(c *clock, limits Limits, t *tables) *machine {
+	return &machine{clock: c, limits: limits, tables: t, feeds: map[*program]*feed{}}
+}
+
+// fork makes a machine for another goroutine.
+func (m *machine) fork() *machine {
+	m.forks = m.forks%maxWorkers + 1
+	f := newMachine(m.clock, m.limits, m.tables)
+	f.slot = m.forks
+	return f
+}
+
+// feed hands inputs to a running program, one at a time.
+type feed struct {
+	tables *tables
+	next   any
+	ready  bool
+	iter   gojq.Iter
+}
+
+// Next is called by gojq when the program wants its next input. It is asked only
+// after one was put there.
+func (f *feed) Next() (any, bool) {
+	v, ok := f.next, f.ready
+	f.next, f.ready = nil, false
+	return v, ok
 }
 
 // run gives each output of p on input to emit.
 func (m *machine) run(p *program, input any, keys []any, emit func(any) error) (err error) {
-	if err := p.compile(); err != nil {
-		return err
+	f := m.feeds[p]
+	if f == nil {
+		if err := p.compile(); err != nil {
+			return err
+		}
+		f = &feed{tables: m.tables}
+		f.iter = p.code.RunWithContext(m.clock, nil, f)
+		m.feeds[p] = f
 	}
-	m.clock.began.Store(time.Now().UnixNano())
+	m.clock.start(m.slot)
+	whole := false
 	defer func() {
-		m.clock.began.Store(0)
+		m.clock.idle(m.slot)
 		if r := recover(); r != nil {
 			err = p.errorf(p.src.line, "%s: %v", p.what, r)
 		}
+		if !whole {
+			delete(m.feeds, p) // it stands in the middle of something
+		}
 	}()
-	if keys == nil {
-		keys = noKeys
+	f.next, f.ready = input, true
+	if p.pairs {
+		if keys == nil {
+			keys = []any{}
+		}
+		f.next = []any{input, keys}
 	}
-	iter := p.code.RunWithContext(m.clock.ctx, input, m.tables, keys)
 	for n := 0; ; n++ {
-		v, ok := iter.Next()
-		if !ok {
+		v, ok := f.iter.Next()
+		if !ok || v == endOfOutputs {
+			whole = ok
 			return nil
 		}
 		if e, ok := v.(error); ok {
@@ -247,14 +338,11 @@ func (m *machine) run(p *program, input any, keys []any, emit func(any) error) (
 	}
 }
 
-var noKeys = []any{}
-
 func (m *machine) runError(p *program, err error) error {
 	if e := m.clock.err(m.limits); e != nil {
 		return e
 	}
-	var se *sinew.Error
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[*sinew.Error](err); ok {
 		return se
 	}
 	msg := err.Error()

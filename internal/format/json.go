@@ -18,7 +18,6 @@ type jsonDocument struct {
 	env   *env
 	in    io.ReaderAt
 	tree  *pathNode
-	decs  decoder
 	root  any
 	slots []int64 // per enclosing object in file order: its record in outer, -1 without rows
 	outer spill
@@ -371,7 +370,7 @@ func (j *jsonDocument) visitObject(n *pathNode, name string, keys []any, outer [
 			return j.headError(err)
 		}
 	}
-	inner := append(outer[:len(outer):len(outer)], s)
+	inner := append(slices.Clip(outer), s)
 	dups := j.dups[slot]
 	seen := map[string]int{}
 	return j.members(func(key string, _ []byte) error {

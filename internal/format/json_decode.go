@@ -23,7 +23,6 @@ type decoder struct {
 	where  func() string // where the value is in the report
 	notes  *notes
 	seen   [1024]string // recent short strings, so that equal ones share memory
-	line   func(pos int) string
 }
 
 // decodeError is a fault at a position of the decoder's source.
@@ -287,7 +286,7 @@ func (d *decoder) share(b []byte) string {
 	if len(b) > 40 {
 		return string(b)
 	}
-	h := uint32(len(b)) * 0x9e3779b1
+	h := uint32(len(b)) * 0x9e3779b1 //nolint:gosec // at most 40
 	for _, c := range b {
 		h = (h ^ uint32(c)) * 0x01000193
 	}
@@ -336,11 +335,11 @@ func (d *decoder) text() (string, error) {
 	out := append(make([]byte, 0, i-start+64), d.src[start:i]...)
 	for i < len(d.src) {
 		c := d.src[i]
-		switch {
-		case c == '"':
+		switch c {
+		case '"':
 			d.pos = i + 1
 			return d.border(out)
-		case c == '\\':
+		case '\\':
 			n, err := d.escape(i, &out)
 			if err != nil {
 				return "", err

@@ -11,8 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sinewsec/sinew/internal/sinew"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sinewsec/sinew/internal/sinew"
 )
 
 // The reader kinds, as they are named under detect.
@@ -29,6 +30,37 @@ const (
 
 var kinds = []string{kindJSON, kindJSONL, kindXML, kindCSV, kindHTML, kindXLSX, kindText, kindZIP}
 
+// A mapping file has these keys; those from detect on may also stand in each
+// entry of variants, for a tool that writes several shapes (what an entry leaves
+// out is taken from the top).
+//
+//	id, version, name   of the format; id in lower case
+//	defectdojo          names of its scan types there
+//	replaces            version of the built-in mapping that this one overrides
+//	specificity         0; of several formats that recognise a file the highest wins
+//	defs                jq definitions that all programs of the file can call
+//	detect              reader: expression on a sample of the file: all keys, the first three
+//	                    elements of an array, the first 4 KB of a text. What the sample is:
+//	                    json, jsonl: the (first) value; xml: {root: tree} of the first 256 KB;
+//	                    csv: {header, delimiter, first}; html: {title, meta, headings, text};
+//	                    xlsx: {header, sheets: {name: {header, first}}}; zip: {names}; text: {text, lines}
+//	header              csv, xlsx: pattern of the line that is the header, if others precede it
+//	rows                path (json: keys and []; xml: /a/b; html: selector; csv, jsonl, text: .[]; xlsx: .[][]),
+//	                    member (zip: which files, as a glob), and the programs
+//	                    finding (0..n observations), secret (values), asset, relation, withdraw (tool ids)
+//	index               name: {path, member, key, value}: tables for lookup; key and value are programs on the
+//	                    element, with $keys; the first element with a key stays
+//	skip                paths of large parts that no program needs
+//	secrets             program on {head}: false if no row of this report names secrets; saves a pass
+//	stream              {tool, target, ref, label, tool_name, tool_version, at, commit, digest, mode}
+//	coverage            {status, reason, basis, commit, digest, rules, paths, hosts}; a scope is "all",
+//	                    an array of globs or {all, include, exclude}; basis is proven unless told
+//	assets              assets and relations that the report tells outside its rows
+//	notes               texts for the snapshot's notes
+//
+// The programs of rows see what [row.input] describes; those of the report see
+// {head, first (row), rows, findings (counts)}.
+
 // variant is one shape of a format: how to recognise it, where its rows are and
 // what they mean.
 type variant struct {
@@ -42,6 +74,7 @@ type variant struct {
 	coverage *program
 	assets   *program
 	notes    *program
+	secrets  *program       // whether the report has any; nil: its rows say so
 	header   *regexp.Regexp // CSV: the line that is the header, when others precede it
 }
 
@@ -88,6 +121,7 @@ type yamlVariant struct {
 	Coverage source               `yaml:"coverage"`
 	Assets   source               `yaml:"assets"`
 	Notes    source               `yaml:"notes"`
+	Secrets  source               `yaml:"secrets"`
 	Header   source               `yaml:"header"`
 }
 
@@ -225,6 +259,7 @@ func (v yamlVariant) inherit(top yamlVariant) yamlVariant {
 	v.Coverage = text(v.Coverage, top.Coverage)
 	v.Assets = text(v.Assets, top.Assets)
 	v.Notes = text(v.Notes, top.Notes)
+	v.Secrets = text(v.Secrets, top.Secrets)
 	v.Header = text(v.Header, top.Header)
 	return v
 }
@@ -239,6 +274,7 @@ func newVariant(f *Format, kind string, detect, defs source, y *yamlVariant, bad
 	v := &variant{
 		format: f, kind: kind, detect: prog("detect", detect), stream: prog("stream", y.Stream),
 		coverage: prog("coverage", y.Coverage), assets: prog("assets", y.Assets), notes: prog("notes", y.Notes),
+		secrets: prog("secrets", y.Secrets),
 	}
 	if v.detect == nil {
 		return nil, bad(detect.line, "detect has no expression for %s", kind)
@@ -323,7 +359,7 @@ func (f *Format) compileAll() error {
 }
 
 func (v *variant) programs() []*program {
-	all := []*program{v.detect, v.stream, v.coverage, v.assets, v.notes}
+	all := []*program{v.detect, v.stream, v.coverage, v.assets, v.notes, v.secrets}
 	for _, r := range v.rows {
 		all = append(all, r.finding, r.secret, r.asset, r.relation, r.withdraw)
 	}

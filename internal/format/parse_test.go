@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -311,5 +312,69 @@ func TestBroken(t *testing.T) {
 				t.Errorf("error %q lacks the file or the next step", p.Error)
 			}
 		})
+	}
+}
+
+// A mapping may tell from the head that no row names secrets.
+func TestSecretsGate(t *testing.T) {
+	e := engineOf(t, `
+detect: { json: 'has("r")' }
+secrets: .head.scanner == "secrets"
+rows: [{ path: '.r[]', secret: .row.v, finding: '{title: .row.v, severity: "low"}' }]
+`)
+	for scanner, want := range map[string]string{"secrets": "sinew:secret:local:1", "code": "hunter2"} {
+		p, _ := parseBytes(t, e, "x", []byte(`{"r": [{"v": "hunter2"}], "scanner": "`+scanner+`"}`), Options{})
+		if p.Error != "" || p.titles()[0] != want {
+			t.Errorf("%s: %+v", scanner, p)
+		}
+	}
+}
+
+// Many workers, one order: rows come out as they stand in the file.
+func TestOrder(t *testing.T) {
+	e := engineOf(t, `
+detect: { json: 'has("r")' }
+index: { t: { path: '.t[]', key: .id } }
+rows: [{ path: '.r[]', finding: '{title: "\(.n) \(lookup("t"; .row.id).name)", severity: "low"}', asset: '{kind: "commit", key: "c\(.n % 7)"}' }]
+`)
+	var b strings.Builder
+	b.WriteString(`{"r": [`)
+	const n = 20_000
+	for i := range n {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(&b, `{"id": %d, "pad": "%s"}`, i%50, strings.Repeat("x", i%300))
+	}
+	b.WriteString(`], "t": [{"id": 0, "name": "n0"}`)
+	for i := 1; i < 50; i++ {
+		fmt.Fprintf(&b, `,{"id": %d, "name": "n%d"}`, i, i)
+	}
+	b.WriteString(`]}`)
+	p, _ := parseBytes(t, e, "x", []byte(b.String()), Options{})
+	if p.Error != "" || p.Snapshot.Observations != n || p.Snapshot.AssetCount != 7 {
+		t.Fatalf("%s %+v", p.Error, p.Snapshot)
+	}
+	for i, title := range p.titles() {
+		if want := fmt.Sprintf("%d n%d", i, i%50); title != want {
+			t.Fatalf("row %d is %q, want %q", i, title, want)
+		}
+	}
+	bad := strings.Replace(b.String(), `{"id": 7, "pad": "`+strings.Repeat("x", 157)+`"}`, `[1]`, 1)
+	if p, _ := parseBytes(t, e, "x", []byte(bad), Options{}); !strings.HasPrefix(p.Error, "x:.r[157]: the mapping ta finding cannot read this row") {
+		t.Errorf("got %q", p.Error)
+	}
+}
+
+// Found with the corpus: a log that begins with a bracket is text, and a long
+// run of letters where a value should be is an error for people.
+func TestNotQuiteJSON(t *testing.T) {
+	e := engineOf(t, "detect: { text: '.lines[0] | startswith(\"[ 10:00\")' }\nrows: [{ path: '.[]', finding: '{title: .row, severity: \"low\"}' }]")
+	if p, _ := parseBytes(t, e, "x", []byte("[ 10:00:01 ] ok\n[ 10:00:02 ] bad\n"), Options{}); len(p.titles()) != 2 {
+		t.Errorf("log: %+v", p)
+	}
+	p, _ := parseBytes(t, e, "x", []byte(`{"a": [`+strings.Repeat("x", 5000)+`]}`), Options{})
+	if !strings.HasPrefix(p.Error, "x:1: not valid JSON at byte") {
+		t.Errorf("junk: %q", p.Error)
 	}
 }

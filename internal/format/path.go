@@ -32,7 +32,7 @@ func parsePath(s, kind string) (*rowPath, error) {
 		if !strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") {
 			return nil, errors.New("an XML path is element names after slashes: /Report/Item")
 		}
-		for _, name := range strings.Split(s[1:], "/") {
+		for name := range strings.SplitSeq(s[1:], "/") {
 			if name == "" {
 				return nil, errors.New("an element name is missing between two slashes")
 			}

@@ -31,8 +31,7 @@
 
 def severity($else): severity // $else;
 def lookup($table; $key): _lookup($__state; $table; $key);
-def blank: . == null or . == "" or . == [] or . == {};
-def nonblank: select(blank | not);
+def nonblank: if blank then empty else . end;
 def first_of(f): first(f | nonblank) // null;
 def cvss($vector): _cvss($vector; null);
 def cvss($vector; $score): _cvss($vector; $score);

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // TokenPrefix begins every redaction token: sinew:secret:<key id>:<hmac>.
@@ -43,12 +44,17 @@ func (r *keyedRedactor) Token(value string) string {
 // localRedactor numbers values in the order in which a report first tells them:
 // good for keeping them out of sight, useless for comparing reports. Offline
 // tools match secrets by place.
-type localRedactor struct{ n map[string]int }
+type localRedactor struct {
+	mu sync.Mutex
+	n  map[string]int
+}
 
 func (r *localRedactor) Token(value string) string {
 	if isToken(value) {
 		return value
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	n, ok := r.n[value]
 	if !ok {
 		n = len(r.n) + 1
@@ -99,6 +105,7 @@ type Secrets struct {
 	tokens map[string]string
 	bytes  int
 	match  *matcher
+	sealed bool
 	local  []localSecret // short values, each with the row that it belongs to
 }
 
@@ -128,6 +135,9 @@ func (s *Secrets) add(value string, number bool, r Redactor, at *row) error {
 		return tooLarge("", "a secret's value is too long to be kept out of the evidence").Hint("the report is refused")
 	}
 	if number || len(value) < minGlobalSecret {
+		if s.sealed {
+			return nil // a second look at a file of an archive
+		}
 		l := localSecret{member: at.member, start: at.start, end: at.end, value: value, token: r.Token(value), number: number}
 		if len(s.local) >= maxSecrets {
 			return tooLarge("", "the report tells more than %d secret values", maxSecrets).Hint("split the report")
@@ -160,6 +170,7 @@ func masked(v string) bool {
 
 // seal makes the matcher once all values are known.
 func (s *Secrets) seal() {
+	s.sealed = true
 	s.match = newMatcher(s.tokens)
 }
 

@@ -192,7 +192,7 @@ func (r *redaction) text(in Input, member string, w io.Writer) error {
 	case text[0] == '<':
 		spellings = []spelling{spellXML, spellXMLMixed}
 	}
-	out := io.Writer(w)
+	out := w
 	var stages []*redactWriter
 	if r.secrets.match != nil {
 		for _, s := range slices.Backward(spellings) {

@@ -33,11 +33,11 @@ func (c *regexCache) get(pattern, flags string) (*regexp.Regexp, error) {
 	if re := c.m[key]; re != nil {
 		return re, nil
 	}
-	mods := ""
+	var mods strings.Builder
 	for _, f := range flags {
 		switch f {
 		case 'i', 's':
-			mods += string(f)
+			mods.WriteString(string(f))
 		case 'x':
 			return nil, errors.New("the flag x is not available")
 		case 'g', 'n', 'l':
@@ -46,8 +46,8 @@ func (c *regexCache) get(pattern, flags string) (*regexp.Regexp, error) {
 		}
 	}
 	expr := pattern
-	if mods != "" {
-		expr = "(?" + mods + ")" + pattern
+	if mods.String() != "" {
+		expr = "(?" + mods.String() + ")" + pattern
 	}
 	re, err := regexp.Compile(expr)
 	if err != nil {

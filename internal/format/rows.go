@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -51,8 +52,8 @@ func (r *row) input(head any, n int) map[string]any {
 	parents := make(map[string]any, len(r.ancestors))
 	ancestors := make([]any, 0, len(r.ancestors))
 	var parent any
-	for i := len(r.ancestors) - 1; i >= 0; i-- {
-		s := r.ancestors[i]
+	for i, s := range slices.Backward(r.ancestors) {
+
 		ancestors = append(ancestors, s.value)
 		if i == len(r.ancestors)-1 {
 			parent = s.value
@@ -97,7 +98,7 @@ func (t *treeWalker) walk(n *pathNode, v any, name string, keys []any, ancestors
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		inner := append(ancestors[:len(ancestors):len(ancestors)], scope{name: name, value: v})
+		inner := append(slices.Clip(ancestors), scope{name: name, value: v})
 		for _, k := range sortedKeys(v) {
 			if c := n.keys[k]; c != nil {
 				if err := t.walk(c, v[k], k, keys, inner, path+stepText(k)); err != nil {
@@ -122,7 +123,7 @@ func (t *treeWalker) walk(n *pathNode, v any, name string, keys []any, ancestors
 	return nil
 }
 
-func withKey(keys []any, k any) []any { return append(keys[:len(keys):len(keys)], k) }
+func withKey(keys []any, k any) []any { return append(slices.Clip(keys), k) }
 
 // stepText writes a key the way a path does.
 func stepText(k string) string {
@@ -130,46 +131,4 @@ func stepText(k string) string {
 		return fmt.Sprintf("[%q]", cutText(k, 60))
 	}
 	return "." + cutText(k, 60)
-}
-
-// without copies v without what lies on the paths of n, which is left empty: the
-// head, or an enclosing object, of a decoded tree.
-func without(n *pathNode, v any, keep int) any {
-	if !n.deeper() {
-		return v
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			c := n.child(k)
-			switch {
-			case c == nil:
-				out[k] = e
-			case c.ends():
-				if c.step.each || c.skip {
-					continue
-				}
-			default:
-				out[k] = without(c, e, keep)
-			}
-		}
-		return out
-	case []any:
-		if n.each == nil {
-			return v
-		}
-		out := []any{}
-		if n.each.ends() {
-			return out
-		}
-		for i, e := range v {
-			if i == keep {
-				break
-			}
-			out = append(out, without(n.each, e, keep))
-		}
-		return out
-	}
-	return v
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"sync"
 )
 
 // spill keeps byte records: in memory while they are few, then in an encrypted
@@ -75,6 +76,7 @@ func (s *spill) close() error {
 // tables are the lookup tables of one parse. Records are JSON text, decoded when
 // asked for; recently used ones stay decoded.
 type tables struct {
+	mu     sync.Mutex
 	seed   maphash.Seed
 	byName map[string]map[uint64]int64 // hash of the key -> newest record
 	store  spill
@@ -129,6 +131,8 @@ func (t *tables) put(name, key string, text []byte) error {
 // get returns the element under key, or nil.
 func (t *tables) get(name, key string) (any, error) {
 	h := t.hash(name, key)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if v, ok := t.cache[h]; ok {
 		return v, nil
 	}

@@ -46,7 +46,7 @@ func purl(typ, ns, name, version string) any {
 	}
 	var b strings.Builder
 	b.WriteString("pkg:" + typ + "/")
-	for _, part := range strings.Split(strings.Trim(ns, "/"), "/") {
+	for part := range strings.SplitSeq(strings.Trim(ns, "/"), "/") {
 		if part != "" {
 			b.WriteString(purlEscape(part) + "/")
 		}
@@ -213,6 +213,7 @@ func markdown(s string) string {
 		case html.EndTagToken:
 			name, _ := z.TagName()
 			w.close(string(name))
+		default: // comments and doctypes are not text
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -250,7 +251,7 @@ func (j *xmlDocument) attributes(out map[string]any, rest []byte) error {
 
 // text resolves references in b and makes it fit.
 func (j *xmlDocument) text(b []byte) (string, error) {
-	if bytes.IndexAny(b, "&\r") >= 0 {
+	if bytes.ContainsAny(b, "&\r") {
 		b = appendXMLText(nil, b)
 	} else if len(b) <= 40 && isASCII(b) {
 		return j.d.share(b), nil
@@ -429,7 +430,7 @@ func (j *xmlDocument) visit(n *pathNode, name string, k xmlKind, t []byte, keys 
 	if k == xmlEmpty {
 		return nil
 	}
-	inner := append(outer[:len(outer):len(outer)], s)
+	inner := append(slices.Clip(outer), s)
 	count := map[string]int{}
 	for {
 		k, t, err := j.x.next(nil, 0)

@@ -79,15 +79,15 @@ func (x *xmlScanner) next(text *[]byte, max int) (xmlKind, []byte, error) {
 		}
 		switch {
 		case bytes.HasPrefix(head, []byte("<!--")):
-			if _, err := x.until(4, "-->", nil, 0); err != nil {
+			if err := x.until(4, "-->", nil, 0); err != nil {
 				return 0, nil, err
 			}
 		case bytes.HasPrefix(head, []byte("<![CDATA[")):
-			if _, err := x.until(9, "]]>", text, max); err != nil {
+			if err := x.until(9, "]]>", text, max); err != nil {
 				return 0, nil, err
 			}
 		case bytes.HasPrefix(head, []byte("<?")):
-			if _, err := x.until(2, "?>", nil, 0); err != nil {
+			if err := x.until(2, "?>", nil, 0); err != nil {
 				return 0, nil, err
 			}
 		case bytes.HasPrefix(head, []byte("<!")):
@@ -102,7 +102,7 @@ func (x *xmlScanner) next(text *[]byte, max int) (xmlKind, []byte, error) {
 
 // until runs over a section that begins at pos and ends with end, copying its
 // content to out.
-func (x *xmlScanner) until(skip int, end string, out *[]byte, max int) (int, error) {
+func (x *xmlScanner) until(skip int, end string, out *[]byte, max int) error {
 	w := x.w
 	w.pos = min(w.pos+skip, w.end)
 	for {
@@ -119,15 +119,15 @@ func (x *xmlScanner) until(skip int, end string, out *[]byte, max int) (int, err
 		}
 		if i >= 0 {
 			w.pos += len(end)
-			return n, nil
+			return nil
 		}
 		more, err := w.fill()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if !more {
 			w.pos = w.end
-			return 0, x.cut(strconv.Quote(end))
+			return x.cut(strconv.Quote(end))
 		}
 	}
 }
@@ -370,7 +370,7 @@ func xmlReference(src []byte) (string, int) {
 		if err != nil {
 			return "&", 1
 		}
-		r := rune(n)
+		r := rune(n) //nolint:gosec // checked next
 		if !utf8.ValidRune(r) {
 			r = utf8.RuneError
 		}

@@ -82,6 +82,7 @@ func (p *Pipeline) projector(ctx context.Context, lease *store.Lease, space int6
 // drain projects every entry after seq.
 func (j *projector) drain(ctx context.Context, seq int64) error {
 	behind := int64(0) // the newest entry passed over, not recorded yet
+	swept := true
 	for {
 		some := false
 		for e, err := range j.db.Entries(ctx, j.ws.ID, seq+1) {
@@ -96,17 +97,22 @@ func (j *projector) drain(ctx context.Context, seq int64) error {
 			}
 			behind = e.Seq
 			if moved {
-				behind = 0
+				behind, swept = 0, false
 			}
 		}
 		if !some {
 			break
 		}
 	}
-	if behind == 0 {
+	if behind != 0 {
+		if err := j.db.SkipTo(ctx, j.lease, j.space, behind); err != nil {
+			return err
+		}
+	}
+	if swept {
 		return nil
 	}
-	return j.db.SkipTo(ctx, j.lease, j.space, behind)
+	return j.db.Sweep(ctx, j.lease, j.space)
 }
 
 // entry projects one entry, and reports whether the space was moved to it.

@@ -337,7 +337,7 @@ func (r *refold) run(ctx context.Context) error {
 			return err
 		}
 	}
-	f.provisional = 0
+	f.provisional, f.phase = 0, 0 // events that follow are numbered alike, live and in a rebuild
 	f.entry, f.known, f.quiet, f.res, f.running, f.versions = entry, known, false, res, nil, nil
 	return f.st.Flush(ctx)
 }

@@ -149,8 +149,7 @@ func victim(action string, body any) func(*world, string, side) attempt {
 }
 
 func (w *world) fresh(name string) string {
-	w.attempts++
-	return fmt.Sprintf("%s-%d", name, w.attempts)
+	return fmt.Sprintf("%s-%d", name, w.attempts.Add(1))
 }
 
 // anyToken makes a token of the sender's own, beside the one it uses.
@@ -217,6 +216,7 @@ func (e expectation) want(signedIn bool, all, here, most sinew.Role) int {
 		return deny(sinew.RoleDeveloper, http.StatusForbidden)
 	case writes:
 		return deny(sinew.RoleDeveloper, http.StatusNotFound)
+	default: // administers
 	}
 	if all.Allows(sinew.RoleAdmin) {
 		return e.ok

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -146,9 +147,7 @@ func (s *Server) isProxy(addr netip.Addr) bool {
 func writeProblem(ctx context.Context, w http.ResponseWriter, err error) {
 	p := problem(ctx, err)
 	report(ctx, p, err)
-	for name, values := range p.GetHeaders() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	enc := json.NewEncoder(w)

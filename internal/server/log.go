@@ -77,15 +77,16 @@ func (s *Server) entry(ctx context.Context, in *entryInput) (*body[logEntry], er
 
 // verification is what checking the log found.
 type verification struct {
-	Schema  string `json:"schema" enum:"verify/v1"`
-	OK      bool   `json:"ok"`
-	Entries int64  `json:"entries"`
-	Blobs   int64  `json:"blobs"`
-	Head    string `json:"head" doc:"Hash of the newest entry"`
-	State   string `json:"state_hash"`
-	History string `json:"history_hash"`
-	Problem string `json:"problem,omitempty" doc:"The first thing that does not fit"`
-	BadSeq  int64  `json:"bad_seq,omitempty" doc:"Its entry"`
+	Schema  string                    `json:"schema" enum:"verify/v1"`
+	OK      bool                      `json:"ok"`
+	Entries int64                     `json:"entries"`
+	Kinds   map[sinew.EntryKind]int64 `json:"kinds" doc:"Entries of each kind"`
+	Blobs   int64                     `json:"blobs"`
+	Head    string                    `json:"head" doc:"Hash of the newest entry"`
+	State   string                    `json:"state_hash"`
+	History string                    `json:"history_hash"`
+	Problem string                    `json:"problem,omitempty" doc:"The first thing that does not fit"`
+	BadSeq  int64                     `json:"bad_seq,omitempty" doc:"Its entry"`
 }
 
 // verifyLine is one line of a streamed verification; exactly one member is
@@ -124,11 +125,19 @@ func (s *Server) verify(ctx context.Context, _ *struct{}) (*huma.StreamResponse,
 // check verifies the log, and hashes what was built from it.
 func (s *Server) check(ctx context.Context, tell func(done, of int64) error) (*verification, error) {
 	ws := reader(ctx).Workspace
-	r, err := s.db.VerifyLog(ctx, ws, store.VerifyOptions{Progress: tell})
+	opt := store.VerifyOptions{Progress: tell}
+	if s.signer != nil {
+		w, err := s.db.WorkspaceByID(ctx, ws)
+		if err != nil {
+			return nil, err
+		}
+		opt.Key = s.signer(w.UUID)
+	}
+	r, err := s.db.VerifyLog(ctx, ws, opt)
 	if err != nil {
 		return nil, err
 	}
-	out := &verification{Schema: "verify/v1", OK: r.OK(), Entries: r.Entries, Blobs: r.Blobs, Head: r.Head}
+	out := &verification{Schema: "verify/v1", OK: r.OK(), Entries: r.Entries, Kinds: r.Kinds, Blobs: r.Blobs, Head: r.Head}
 	if !r.OK() {
 		out.Problem, out.BadSeq = r.Problems[0].What, r.Problems[0].Seq
 	}

@@ -151,7 +151,7 @@ func humaProblem(ctx context.Context, httpStatus int, msg string, errs []error) 
 	p.Title = http.StatusText(p.Status)
 	for _, err := range errs {
 		f := Fault{Message: err.Error()}
-		if d, ok := err.(huma.ErrorDetailer); ok { //nolint:errorlint // huma's own, never wrapped
+		if d, ok := err.(huma.ErrorDetailer); ok {
 			f.Where, f.Message = d.ErrorDetail().Location, d.ErrorDetail().Message
 		}
 		p.Errors = append(p.Errors, f)

@@ -8,6 +8,7 @@ package server
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,10 @@ type Config struct {
 	Engine    *format.Engine
 	Auth      *auth.Auth
 	Workspace sinew.Workspace // that sign-in means where it names none
+
+	// CheckpointKey gives the key that the checkpoints of a workspace must be
+	// signed with; nil takes the one that they name.
+	CheckpointKey func(workspaceUUID string) ed25519.PublicKey
 	Version   string          // of the product
 	Logger    *slog.Logger    // nil discards
 	Proxies   []netip.Prefix  // whose X-Forwarded-For is believed
@@ -57,6 +62,7 @@ type Server struct {
 	engine    *format.Engine
 	auth      *auth.Auth
 	workspace sinew.Workspace
+	signer    func(workspaceUUID string) ed25519.PublicKey
 	version   string
 	log       *slog.Logger
 	proxies   []netip.Prefix
@@ -76,7 +82,7 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	useProblems()
 	s := &Server{
-		db: c.Store, pipeline: c.Pipeline, engine: c.Engine, auth: c.Auth, workspace: c.Workspace, version: c.Version,
+		db: c.Store, pipeline: c.Pipeline, engine: c.Engine, auth: c.Auth, workspace: c.Workspace, signer: c.CheckpointKey, version: c.Version,
 		log: c.Logger, proxies: c.Proxies, maxUpload: c.MaxUpload, archive: c.Backup, now: time.Now,
 		slots: make(chan struct{}, maxConcurrent), imports: make(chan struct{}, max(c.Imports, 2)), routes: map[string]bool{},
 	}
@@ -256,7 +262,7 @@ type Once struct {
 
 // accepts reports whether the sender prefers a content type to JSON.
 func accepts(ctx context.Context, contentType string) bool {
-	for _, part := range strings.Split(callOf(ctx).r.Header.Get("Accept"), ",") {
+	for part := range strings.SplitSeq(callOf(ctx).r.Header.Get("Accept"), ",") {
 		name, _, _ := strings.Cut(part, ";")
 		if name = strings.TrimSpace(strings.ToLower(name)); name == contentType {
 			return true

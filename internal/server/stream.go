@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"net/http"
 	"reflect"
@@ -102,12 +101,6 @@ func (e *events) send(name string, v any) error {
 		return err
 	}
 	return e.flow.Flush()
-}
-
-// alive keeps the connection through proxies that end silent ones.
-func (e *events) alive() error {
-	_, err := e.w.Write([]byte(": alive\n\n"))
-	return errors.Join(err, e.flow.Flush())
 }
 
 func schemaOf[T any](s *Server) *huma.Schema {

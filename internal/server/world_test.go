@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ type world struct {
 
 	own, foreign side
 	hash         string // of password
-	attempts     int
+	attempts     *atomic.Int64
 	tokens       map[string]string // by sender
 	users        map[string]string // pseudonyms, by sender
 }
@@ -95,7 +96,7 @@ applications:
 
 func newWorld(t *testing.T, dsn string, more ...func(*Config)) *world {
 	t.Helper()
-	w := &world{TB: t, log: &lockedBuffer{}, tokens: map[string]string{"nobody": ""}, users: map[string]string{}}
+	w := &world{TB: t, log: &lockedBuffer{}, attempts: new(atomic.Int64), tokens: map[string]string{"nobody": ""}, users: map[string]string{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	var err error
 	w.db, err = store.Open(t.Context(), dsn, store.Options{Logger: logger, Version: "test"})
@@ -152,6 +153,16 @@ func newWorld(t *testing.T, dsn string, more ...func(*Config)) *world {
 	w.token("admin with a token for one application", sinew.RoleAdmin, nil, auth.TokenRequest{Units: []int64{w.own.unit}})
 	w.roleless()
 	return w
+}
+
+// run runs a part of a test in the same world.
+func (w *world) run(t *testing.T, name string, fn func(*testing.T, *world)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		part := *w
+		part.TB = t
+		fn(t, &part)
+	})
 }
 
 func (w *world) must(err error) {
@@ -280,8 +291,8 @@ func (w *world) do(sender, method, path string, in any, headers ...string) answe
 		req.Header.Set("Content-Type", contentType)
 	}
 	// Each from somewhere else, or the limit of attempts to sign in is reached.
-	w.attempts++
-	req.Header.Set("X-Forwarded-For", fmt.Sprintf("198.18.%d.%d", w.attempts/250, w.attempts%250))
+	n := w.attempts.Add(1)
+	req.Header.Set("X-Forwarded-For", fmt.Sprintf("198.18.%d.%d", n/250, n%250))
 	token, known := w.tokens[sender]
 	if !known {
 		w.Fatalf("there is no sender %q", sender)

@@ -97,7 +97,8 @@ func (db *DB) administer(ctx context.Context, r sinew.Reader, what string, fn fu
 	return nil
 }
 
-// CreatePrincipal makes a principal under a new random pseudonym.
+// CreatePrincipal makes a principal under a new random pseudonym. One without
+// login and password is a program that acts by tokens only.
 func (db *DB) CreatePrincipal(ctx context.Context, r sinew.Reader, p NewPrincipal) (out Principal, err error) {
 	err = db.administer(ctx, r, "create user", func(t *tx) error {
 		out, err = createPrincipal(ctx, t, r, p)
@@ -354,7 +355,7 @@ func (db *DB) ErasePrincipal(ctx context.Context, r sinew.Reader, pseudonym stri
 }
 
 // changePrincipal records and makes a change. keeps says that it leaves the
-// principal an administrator if it is one: the last one cannot go.
+// principal an administrator if it is one: the last who can sign in cannot go.
 func (db *DB) changePrincipal(ctx context.Context, r sinew.Reader, pseudonym string, c AccessChange, keeps bool, text string, more ...any) error {
 	return db.administer(ctx, r, "change user", func(t *tx) error {
 		if _, err := lockWorkspace(ctx, t, r.Workspace); err != nil {
@@ -397,7 +398,7 @@ func notTheLast(ctx context.Context, t *tx, workspace int64, pseudonym string) e
 	var others, is int
 	err := t.QueryRowContext(ctx, `
 		SELECT COUNT(CASE WHEN pseudonym <> $2 THEN 1 END), COUNT(CASE WHEN pseudonym = $2 THEN 1 END)
-		FROM principal WHERE workspace_id = $1 AND role_all = 'admin' AND disabled_at IS NULL`, workspace, pseudonym).Scan(&others, &is)
+		FROM principal WHERE workspace_id = $1 AND role_all = 'admin' AND disabled_at IS NULL AND password_hash <> ''`, workspace, pseudonym).Scan(&others, &is)
 	if err == nil && is > 0 && others == 0 {
 		return sinew.Errorf(sinew.CodeConflict, "this is the last administrator").Hint("make another one first")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sinewsec/sinew/internal/sinew"
 )
@@ -50,6 +51,66 @@ func (a *Application) scan(v *view, row scanner) error {
 		return fmt.Errorf("services of application %q: %w", a.Name, err)
 	}
 	return nil
+}
+
+// Deployed is a version that runs, or ran, in an environment.
+type Deployed struct {
+	Seq         int64     `json:"seq"`
+	Application string    `json:"application,omitempty"`
+	Service     string    `json:"service,omitempty"`
+	Environment string    `json:"environment"`
+	Version     string    `json:"version"` // commit or digest
+	At          time.Time `json:"at"`
+	Live        bool      `json:"live"` // no newer one of the service runs there
+}
+
+// Deployed lists the deployments of applications that r may see, newest first.
+func (db *DB) Deployed(ctx context.Context, r sinew.Reader, p Page) (list []Deployed, next string, err error) {
+	return listing[Deployed]{
+		name: "deployments", sort: "-recorded", kind: sinew.IDSnapshot, unit: "f.unit_id", id: "f.seq", desc: true,
+		from: `SELECT f.seq, COALESCE(u.name, ''), f.service, f.environment, f.version, f.at,
+			CASE WHEN EXISTS (SELECT 1 FROM deployment n WHERE n.space = f.space AND n.unit_id = f.unit_id AND n.service = f.service
+				AND n.environment = f.environment AND (n.at > f.at OR (n.at = f.at AND n.seq > f.seq))) THEN 0 ELSE 1 END
+			FROM deployment f LEFT JOIN unit u ON u.space = f.space AND u.id = f.unit_id WHERE f.space = ?`,
+		args: func(v *view) []any { return []any{v.space.ID} },
+		scan: func(_ *view, row scanner) (d Deployed, _ string, _ int64, err error) {
+			var at, live int64
+			err = row.Scan(&d.Seq, &d.Application, &d.Service, &d.Environment, &d.Version, &at, &live)
+			d.At, d.Live = fromMicros(at), live != 0
+			return d, "", d.Seq, err
+		},
+	}.page(ctx, db, r, p)
+}
+
+// RefEnd is what happened to a ref.
+type RefEnd struct {
+	Seq    int64     `json:"seq"`
+	Target string    `json:"target"`
+	Ref    string    `json:"ref"`
+	Event  string    `json:"event"` // merged, closed, deleted
+	Into   string    `json:"into,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Refs lists what happened to refs, newest first: of targets that are scanned
+// and whose unit r may see.
+func (db *DB) Refs(ctx context.Context, r sinew.Reader, p Page) (list []RefEnd, next string, err error) {
+	return listing[RefEnd]{
+		name: "refs", sort: "-recorded", kind: sinew.IDSnapshot, id: "f.seq", desc: true,
+		from: `SELECT f.seq, f.target, f.ref, f.event, f.into_ref, f.at FROM ref_state f WHERE f.space = ?`,
+		args: func(v *view) []any { return []any{v.space.ID} },
+		more: func(v *view, q *query) {
+			q.add(` AND EXISTS (SELECT 1 FROM family m WHERE m.space = f.space AND m.target = f.target`)
+			v.visible(q, "m.unit_id")
+			q.add(`)`)
+		},
+		scan: func(_ *view, row scanner) (e RefEnd, _ string, _ int64, err error) {
+			var at int64
+			err = row.Scan(&e.Seq, &e.Target, &e.Ref, &e.Event, &e.Into, &at)
+			e.At = fromMicros(at)
+			return e, "", e.Seq, err
+		},
+	}.page(ctx, db, r, p)
 }
 
 // UnitByName finds the access unit of an application that r may see; the
@@ -124,7 +185,7 @@ func (db *DB) Rules(ctx context.Context, r sinew.Reader) (document string, seq i
 	}
 	err = db.view(ctx, r, func(v *view) error {
 		err := v.QueryRowContext(ctx, `SELECT document, seq FROM ruleset WHERE space = $1`, v.space.ID).Scan(&document, &seq)
-		return allow(notFound(err, "no rules"), sinew.CodeNotFound)
+		return allowMissing(notFound(err, "no rules"))
 	})
 	return document, seq, allowNothing(err)
 }

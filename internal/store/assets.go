@@ -16,6 +16,7 @@ type AssetInfo struct {
 	Kind      sinew.AssetKind `json:"kind"`
 	Key       string          `json:"key"`
 	Unit      string          `json:"unit"`
+	Name      string          `json:"application,omitempty"` // the unit's name
 	Ended     time.Time       `json:"ended,omitzero"`
 	Facts     []AssetFact     `json:"facts,omitempty"`     // by [DB.Asset] only
 	Relations []AssetRelation `json:"relations,omitempty"` // by [DB.Asset] only
@@ -73,11 +74,12 @@ func (db *DB) Assets(ctx context.Context, r sinew.Reader, f AssetFilter, p Page)
 	}.page(ctx, db, r, p)
 }
 
-const assetList = `SELECT f.id, f.kind, f.key, f.unit_id, f.ended_at FROM asset f WHERE f.space = ? AND f.gen_from <= ?`
+const assetList = `SELECT f.id, f.kind, f.key, f.unit_id, f.ended_at, COALESCE(u.name, '') FROM asset f
+	LEFT JOIN unit u ON u.space = f.space AND u.id = f.unit_id WHERE f.space = ? AND f.gen_from <= ?`
 
 func (v *view) scanAsset(row scanner) (a AssetInfo, id int64, err error) {
 	var unit, ended int64
-	err = row.Scan(&id, &a.Kind, &a.Key, &unit, &ended)
+	err = row.Scan(&id, &a.Kind, &a.Key, &unit, &ended, &a.Name)
 	a.ID, a.Unit, a.Ended = v.public(sinew.IDAsset, id), v.public(sinew.IDUnit, unit), fromMicros(ended)
 	return a, id, err
 }

@@ -79,7 +79,7 @@ var coreTables = []coreTable{
 // names gives the columns without their kinds.
 func (c coreTable) names() []string {
 	var names []string
-	for _, column := range strings.Fields(c.columns) {
+	for column := range strings.FieldsSeq(c.columns) {
 		name, _, _ := strings.Cut(column, ":")
 		names = append(names, name)
 	}
@@ -87,7 +87,7 @@ func (c coreTable) names() []string {
 }
 
 func (c coreTable) kinds() (kinds []byte) {
-	for _, column := range strings.Fields(c.columns) {
+	for column := range strings.FieldsSeq(c.columns) {
 		kinds = append(kinds, column[len(column)-1])
 	}
 	return kinds

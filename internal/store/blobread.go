@@ -100,6 +100,7 @@ type BlobReader struct {
 	rest []byte // of buf
 }
 
+// Read reads on, a frame at a time.
 func (r *BlobReader) Read(p []byte) (int, error) {
 	for len(r.rest) == 0 {
 		if r.size == 0 {
@@ -130,6 +131,7 @@ func (r *BlobReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Close ends the reading.
 func (r *BlobReader) Close() error {
 	r.db, r.buf, r.rest = nil, nil, nil
 	return nil

@@ -299,17 +299,33 @@ func (v *view) few(ctx context.Context, text, column string, ids []int64, limit 
 	return n < limit, err
 }
 
-// places asks for a presence in one of the places that fulfil the term: one that
-// still counts, unless the finding is closed altogether.
+// places asks for a presence in one of the places that fulfil the term, or, for
+// env:none, for none in any environment.
 func (v *view) places(ctx context.Context, q *query, t filter.Term) (few bool, err error) {
-	none := t.Field == "env" && t.Op == "=" && slices.Contains(t.Values, "none")
+	if t.Field != "env" || t.Op != "=" || !slices.Contains(t.Values, "none") {
+		return v.present(ctx, q, t)
+	}
+	q.add(`NOT `)
+	if _, err := v.present(ctx, q, filter.Term{Field: "env"}); err != nil { // any at all
+		return false, err
+	}
+	t.Values = slices.DeleteFunc(slices.Clone(t.Values), func(value string) bool { return value == "none" })
+	if len(t.Values) > 0 {
+		_, err = v.present(ctx, q.add(` OR `), t)
+	}
+	return false, err
+}
+
+// present asks for a presence in one of the places that fulfil the term: one
+// that still counts, unless the finding is closed altogether.
+func (v *view) present(ctx context.Context, q *query, t filter.Term) (few bool, err error) {
 	sub := (&query{}).add(`SELECT f.id FROM place f WHERE f.space = ? AND (`, v.space.ID)
 	switch {
 	case t.Field == "place":
 		in(sub, "f.kind", t.Values)
 	case t.Field == "ref":
 		v.names(sub, "f.ref", t)
-	case none:
+	case len(t.Values) == 0:
 		sub.add(`f.environment <> ''`)
 	default:
 		v.names(sub, "f.environment", t)
@@ -319,14 +335,11 @@ func (v *view) places(ctx context.Context, q *query, t filter.Term) (few bool, e
 		return false, err
 	}
 	if len(ids) == 0 {
-		q.add(map[bool]string{true: `1 = 1`, false: `1 = 0`}[none])
+		q.add(`(1 = 0)`)
 		return false, nil
 	}
 	if few, err = v.few(ctx, `SELECT 1 FROM presence p WHERE p.space = ? AND `, "p.place_id", ids, fewPresences); err != nil {
 		return false, err
-	}
-	if none {
-		q.add(`NOT `)
 	}
 	if few {
 		q.add(`f.id IN (SELECT p.finding_id FROM presence p WHERE p.space = ?`, v.space.ID)
@@ -337,7 +350,7 @@ func (v *view) places(ctx context.Context, q *query, t filter.Term) (few bool, e
 	q.add(` AND (p.state IN ('observed', 'not_observed', 'scope_lost') OR f.state IN ('fixed', 'gone')) AND `)
 	inIDs(v.db.dialect, q, map[bool]string{true: "p.place_id", false: "+p.place_id"}[few], ids)
 	q.add(`)`)
-	return few && !none, nil
+	return few, nil
 }
 
 func (v *view) column(ctx context.Context, q *query) ([]int64, error) {

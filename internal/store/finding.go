@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -253,7 +254,7 @@ func (v *view) observed(ctx context.Context, d *FindingDetail, row *FindingRow) 
 	var payload []byte
 	err := v.QueryRowContext(ctx, `SELECT payload FROM log_payload WHERE workspace_id = $1 AND seq = $2`, v.r.Workspace, row.ObsSeq).Scan(&payload)
 	if err = notFound(err, "deleted"); err != nil {
-		return allow(err, sinew.CodeNotFound)
+		return allowMissing(err)
 	}
 	var s sinew.Snapshot
 	if err := json.Unmarshal(payload, &s); err != nil {
@@ -265,7 +266,7 @@ func (v *view) observed(ctx context.Context, d *FindingDetail, row *FindingRow) 
 			return err
 		}
 		line, err := blobLine(ctx, v.tx, v.r.Workspace, ref, row.ObsN)
-		if err := allow(err, sinew.CodeNotFound); err != nil {
+		if err := allowMissing(err); err != nil {
 			return err
 		}
 		var body sinew.SnapshotBody
@@ -290,16 +291,16 @@ func (v *view) evidence(ctx context.Context, s *sinew.Snapshot, seq int64) (*sin
 	}
 	info, err := blobInfo(ctx, v.tx, v.r.Workspace, BlobRef{BlobEvidence, digest})
 	if err != nil {
-		return nil, allow(err, sinew.CodeNotFound)
+		return nil, allowMissing(err)
 	}
 	return &sinew.Evidence{
 		Snapshot: v.snapshotID(seq), Report: s.ReportName, Digest: hex.EncodeToString(digest[:]), Bytes: info.Size, Deleted: info.Deleted,
 	}, nil
 }
 
-// allow lets an error of this code pass as none.
-func allow(err error, code sinew.Code) error {
-	if err != nil && sinew.CodeOf(err) == code {
+// allowMissing lets the error that something is not there pass as none.
+func allowMissing(err error) error {
+	if err != nil && sinew.CodeOf(err) == sinew.CodeNotFound {
 		return nil
 	}
 	return err
@@ -346,9 +347,7 @@ func (v *view) events(ctx context.Context, d *FindingDetail, row *FindingRow, ne
 		if err != nil {
 			return err
 		}
-		for id, p := range more.places {
-			near.places[id] = p
-		}
+		maps.Copy(near.places, more.places)
 	}
 	if len(steps) < maxEvents {
 		opened, err := v.opened(ctx, row)
@@ -376,7 +375,7 @@ func (v *view) opened(ctx context.Context, row *FindingRow) (sinew.Event, error)
 	var at int64
 	err := v.QueryRowContext(ctx, `SELECT at, actor FROM log WHERE workspace_id = $1 AND seq = $2`, v.r.Workspace, seq).Scan(&at, &e.Actor)
 	e.KnownAt = fromMicros(at)
-	return e, allow(notFound(err, "no entry"), sinew.CodeNotFound)
+	return e, allowMissing(notFound(err, "no entry"))
 }
 
 // placeText names a place in a line of history.

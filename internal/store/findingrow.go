@@ -60,7 +60,7 @@ func (r *FindingRow) lastSeen(placeSeenAt int64) int64 {
 
 func splitNumbers(s string) []int {
 	var out []int
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		if n, err := strconv.Atoi(word); err == nil {
 			out = append(out, n)
 		}

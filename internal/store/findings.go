@@ -26,8 +26,10 @@ type order struct {
 
 // FindingSorts lists the names by which findings can be sorted, the usual one
 // first. Each takes a "-" in front, except that the usual one has it already.
-var FindingSorts = []string{"-severity", "severity", "recorded", "-recorded", "first_seen", "-first_seen",
-	"last_seen", "-last_seen", "since", "-since", "title", "-title"}
+var FindingSorts = []string{
+	"-severity", "severity", "recorded", "-recorded", "first_seen", "-first_seen",
+	"last_seen", "-last_seen", "since", "-since", "title", "-title",
+}
 
 // DefaultFindingSort is what is to be done first: active before closed, worst
 // first, newest first.

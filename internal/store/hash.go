@@ -38,8 +38,8 @@ type hashed struct {
 }
 
 const (
-	rowsCurrent = `gen_from <= $2 AND (gen_to IS NULL OR gen_to > $2)`
-	rowsFrom    = `gen_from <= $2`
+	rowsCurrent = `+gen_from <= $2 AND (+gen_to IS NULL OR +gen_to > $2)` // see view.current
+	rowsFrom    = `+gen_from <= $2`
 	rowsAll     = `CAST($2 AS BIGINT) >= 0`
 )
 
@@ -47,12 +47,12 @@ const (
 var historyTables = []hashed{
 	{"ruleset", `seq document`, `seq`, rowsAll},
 	{"unit", `id name organisation businessunit services gone`, `id`, rowsAll},
-	{"family", `id source tool target label unit_id`, `id`, rowsAll},
+	{"family", `id source tool target label unit_id folds`, `id`, rowsAll},
 	{"place", `id family_id kind ref environment service version head_seq seen_at ended`, `id`, rowsAll},
 	{"snapshot", `seq family_id place_id unit_id at received_at version commit_id raw_mac body assignment result`, `seq`, rowsAll},
 	{"finding", `id family_id unit_id place_id service class state active severity tool rule title cwe ids file line package
 		version purl image host resource endpoint owner verdict verdict_by verdict_seq until first_seen last_seen since
-		reopened obs_seq obs_n`, `id`, rowsCurrent},
+		reopened obs_seq obs_n origin`, `id`, rowsCurrent},
 	{"presence", `finding_id place_id state basis first_seen last_seen since since_seq obs_seq obs_n obs_hash pass tool_status
 		line k_tool k_content k_place k_moved k_near`, `finding_id, place_id`, rowsCurrent},
 	{"redirect", `old_id new_id`, `old_id`, rowsCurrent},
@@ -174,9 +174,9 @@ const (
 	stateQuery = `SELECT f.id, ` + stateFinding + `, ` + statePresence + ` FROM finding f ` + lastSeenJoin + `
 	JOIN family m ON m.space = f.space AND m.id = f.family_id
 	LEFT JOIN unit u ON u.space = f.space AND u.id = f.unit_id
-	JOIN presence p ON p.space = f.space AND p.finding_id = f.id AND p.gen_from <= $2 AND (p.gen_to IS NULL OR p.gen_to > $2)
+	JOIN presence p ON p.space = f.space AND p.finding_id = f.id AND +p.gen_from <= $2 AND (+p.gen_to IS NULL OR +p.gen_to > $2)
 	JOIN place pp ON pp.space = p.space AND pp.id = p.place_id
-	WHERE f.space = $1 AND f.gen_from <= $2 AND (f.gen_to IS NULL OR f.gen_to > $2)
+	WHERE f.space = $1 AND +f.gen_from <= $2 AND (+f.gen_to IS NULL OR +f.gen_to > $2)
 	ORDER BY f.id`
 )
 

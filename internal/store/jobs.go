@@ -74,6 +74,7 @@ func (db *DB) RunJobs(ctx context.Context, project func(ctx context.Context, wor
 
 		CompletedJobRetentionPeriod: time.Hour,
 	}
+	defer db.maintain(ctx)()
 	if db.Engine() == "postgres" {
 		client, err := river.NewClient(riverpgxv5.New(db.pool), config)
 		if err != nil {
@@ -102,6 +103,58 @@ func runJobs[T any](ctx context.Context, client *river.Client[T]) error {
 		defer cancel()
 		if err := client.StopAndCancel(hard); err != nil {
 			return fmt.Errorf("stop jobs: %w", err)
+		}
+	}
+	return nil
+}
+
+// maintain sweeps every workspace now and each hour until ctx ends. The function
+// that it returns waits for that.
+func (db *DB) maintain(ctx context.Context) (wait func()) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(time.Hour)
+		defer tick.Stop()
+		for {
+			if err := db.Maintain(ctx); err != nil && ctx.Err() == nil {
+				db.options.Logger.ErrorContext(ctx, "maintenance failed", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return wg.Wait
+}
+
+// forgetAfter is how long used and expired things of short life are kept.
+const forgetAfter = 30 * 24 * time.Hour
+
+// Maintain deletes what nobody needs any more, in every workspace: blobs that no
+// entry names, evidence that is older than its retention, and month-old
+// idempotency keys and invitations. It may run beside anything.
+func (db *DB) Maintain(ctx context.Context) error {
+	list, err := db.Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		if _, err := db.SweepBlobs(ctx, w.ID); err != nil {
+			return err
+		}
+		if _, err := db.Retain(ctx, w.ID); err != nil {
+			return err
+		}
+	}
+	old := micros(db.Now().Add(-forgetAfter))
+	for _, text := range []string{`DELETE FROM idempotency WHERE created_at < $1`, `DELETE FROM invite WHERE expires_at < $1`} {
+		if err := db.write(ctx, func(t *tx) error {
+			_, err := t.ExecContext(ctx, text, old)
+			return err
+		}); err != nil {
+			return fmt.Errorf("forget old keys: %w", err)
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func (db *DB) AcquireLease(ctx context.Context, workspace int64, purpose string)
 			return err
 		}
 		now := db.Now()
-		if expires > micros(now) && !(host == me.host && dead(pid, started)) {
+		if expires > micros(now) && (host != me.host || !dead(pid, started)) {
 			held := sinew.Errorf(sinew.CodeConflict, "the database is in use by %s", holder).
 				Hint("send the command to it with --server, or wait until it ends")
 			held.Err = ErrLeased

@@ -30,9 +30,9 @@ func EntryHash(workspaceUUID string, e *sinew.Entry) ([32]byte, error) {
 	b := make([]byte, 0, 160+len(e.Kind)+len(e.Actor))
 	b = append(b, "sinew log v1\x00"...)
 	b = append(b, uuid...)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Seq))            //nolint:gosec // a bit pattern
-	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro())) //nolint:gosec // a bit pattern
-	b = binary.BigEndian.AppendUint16(b, uint16(len(e.Kind)))      //nolint:gosec // checked above
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Seq)) //nolint:gosec // a bit pattern
+	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro()))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(e.Kind))) //nolint:gosec // checked above
 	b = append(b, e.Kind...)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.Actor))) //nolint:gosec // checked above
 	b = append(b, e.Actor...)

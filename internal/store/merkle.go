@@ -73,13 +73,13 @@ func (m *merkle) root() [32]byte {
 // number: what does not fit goes to files as sorted runs.
 type leafSorter struct {
 	leaves [][32]byte
-	limit  int // leaves in memory; 0 for a million: 32 MB
+	limit  int // leaves in memory; 0 for 8 MB of them
 	runs   []*os.File
 }
 
 func (s *leafSorter) add(leaf [32]byte) error {
 	s.leaves = append(s.leaves, leaf)
-	if len(s.leaves) < cmp.Or(s.limit, 1<<20) {
+	if len(s.leaves) < cmp.Or(s.limit, 1<<18) {
 		return nil
 	}
 	s.sort()

@@ -128,8 +128,16 @@ func (db *DB) Sweep(ctx context.Context, lease *Lease, space int64) error {
 		if !t.ended {
 			continue
 		}
-		err := s.repeat(ctx, `DELETE FROM `+t.name+` WHERE (`+t.key+`) IN (SELECT `+t.key+` FROM `+t.name+
-			` WHERE space = $1 AND gen_to IS NOT NULL AND gen_to <= $2 LIMIT 2000)`, space, gen)
+		// Most of the time there is nothing; ask before taking the writer.
+		var some bool
+		err := db.read(ctx, func(q *tx) error {
+			return q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+t.name+
+				` WHERE space = $1 AND gen_to IS NOT NULL AND gen_to <= $2)`, space, gen).Scan(&some)
+		})
+		if err == nil && some {
+			err = s.repeat(ctx, `DELETE FROM `+t.name+` WHERE (`+t.key+`) IN (SELECT `+t.key+` FROM `+t.name+
+				` WHERE space = $1 AND gen_to IS NOT NULL AND gen_to <= $2 LIMIT 1000)`, space, gen)
+		}
 		if err != nil {
 			return fmt.Errorf("sweep %s: %w", t.name, err)
 		}

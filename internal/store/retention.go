@@ -116,7 +116,7 @@ func (db *DB) DeleteBlobs(ctx context.Context, r sinew.Reader, kind BlobKind, di
 			b, err := findBlob(ctx, t, r.Workspace, BlobRef{kind, digest})
 			if err == nil && !b.deletedSeq.Valid {
 				dead = append(dead, deadBlob{b.id, digest[:]})
-			} else if allow(err, sinew.CodeNotFound) != nil {
+			} else if allowMissing(err) != nil {
 				return err
 			}
 		}
@@ -140,7 +140,7 @@ func (db *DB) retainSome(ctx context.Context, workspace int64, kind BlobKind, da
 		if _, err := lockWorkspace(ctx, t, workspace); err != nil {
 			return err
 		}
-		rows, err := t.QueryContext(ctx, `SELECT id, digest FROM blob WHERE workspace_id = $1 AND kind = $2 AND named_at > 0 AND named_at < $3
+		rows, err := t.QueryContext(ctx, `SELECT id, digest FROM blob WHERE workspace_id = $1 AND kind = $2 AND named_at > 0 AND named_at < $3 AND created_at < $3
 			AND complete = 1 AND deleted_seq IS NULL ORDER BY named_at, id LIMIT 100`, workspace, string(kind), micros(before))
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +20,8 @@ type StreamInfo struct {
 	Snapshot string          `json:"snapshot,omitempty"`
 	Ended    string          `json:"ended,omitempty"`
 	Unit     string          `json:"unit"`
+
+	Application string `json:"application,omitempty"` // the unit's name
 }
 
 // Streams lists the streams that r may see, oldest first. A stream belongs to
@@ -28,14 +29,15 @@ type StreamInfo struct {
 func (db *DB) Streams(ctx context.Context, r sinew.Reader, p Page) (list []StreamInfo, next string, err error) {
 	return listing[StreamInfo]{
 		name: "streams", sort: "recorded", kind: sinew.IDStream, unit: "m.unit_id", id: "f.id",
-		from: `SELECT f.id, m.source, m.tool, m.target, f.ref, m.label, f.kind, f.version, f.seen_at, f.head_seq, f.ended, m.unit_id
-			FROM place f JOIN family m ON m.space = f.space AND m.id = f.family_id
+		from: `SELECT f.id, m.source, m.tool, m.target, f.ref, m.label, f.kind, f.version, f.seen_at, f.head_seq, f.ended, m.unit_id,
+			COALESCE(u.name, '') FROM place f JOIN family m ON m.space = f.space AND m.id = f.family_id
+			LEFT JOIN unit u ON u.space = f.space AND u.id = m.unit_id
 			WHERE f.space = ? AND f.kind <> 'deployed'`,
 		args: func(v *view) []any { return []any{v.space.ID} },
 		scan: func(v *view, row scanner) (s StreamInfo, _ string, id int64, err error) {
 			var seen, head, unit int64
 			err = row.Scan(&id, &s.Stream.Source, &s.Stream.Tool, &s.Stream.Target, &s.Stream.Ref, &s.Stream.Label,
-				&s.Kind, &s.Version, &seen, &head, &s.Ended, &unit)
+				&s.Kind, &s.Version, &seen, &head, &s.Ended, &unit, &s.Application)
 			s.ID, s.Unit = v.public(sinew.IDStream, id), v.public(sinew.IDUnit, unit)
 			s.Seen, s.Snapshot = fromMicros(seen), v.snapshotID(head)
 			return s, "", id, err
@@ -51,9 +53,10 @@ type SnapshotInfo struct {
 	Received time.Time       `json:"received"`
 	At       time.Time       `json:"at,omitzero"` // effective time; zero while pending
 	Unit     string          `json:"unit,omitempty"`
-	Snapshot *sinew.Snapshot `json:"snapshot,omitempty"` // nil when its payload was deleted
-	Result   json.RawMessage `json:"result,omitempty"`   // what changed, once projected
-	Evidence *sinew.Evidence `json:"evidence,omitempty"` // by [DB.Snapshot] only
+	Name     string          `json:"application,omitempty"` // the unit's name
+	Snapshot *sinew.Snapshot `json:"snapshot,omitempty"`    // nil when its payload was deleted
+	Result   json.RawMessage `json:"result,omitempty"`      // what changed, once projected
+	Evidence *sinew.Evidence `json:"evidence,omitempty"`    // by [DB.Snapshot] only
 }
 
 // SnapshotState says how far a snapshot has come.
@@ -95,14 +98,14 @@ func (db *DB) Snapshots(ctx context.Context, r sinew.Reader, f SnapshotFilter, p
 	}.page(ctx, db, r, p)
 }
 
-const snapshotList = `SELECT f.seq, f.at, f.received_at, f.unit_id, f.result, p.payload
-	FROM snapshot f LEFT JOIN log_payload p ON p.workspace_id = ? AND p.seq = f.seq WHERE f.space = ?`
+const snapshotList = `SELECT f.seq, f.at, f.received_at, f.unit_id, f.result, COALESCE(u.name, ''), p.payload
+	FROM snapshot f LEFT JOIN unit u ON u.space = f.space AND u.id = f.unit_id LEFT JOIN log_payload p ON p.workspace_id = ? AND p.seq = f.seq WHERE f.space = ?`
 
 func (v *view) scanSnapshot(row scanner) (s SnapshotInfo, err error) {
 	var at, received, unit int64
 	var result string
 	var payload []byte
-	if err := row.Scan(&s.Seq, &at, &received, &unit, &result, &payload); err != nil {
+	if err := row.Scan(&s.Seq, &at, &received, &unit, &result, &s.Name, &payload); err != nil {
 		return s, err
 	}
 	s.ID, s.Unit, s.State = v.snapshotID(s.Seq), v.public(sinew.IDUnit, unit), SnapshotProjected
@@ -178,18 +181,44 @@ func (v *view) pending(ctx context.Context, s *SnapshotInfo, seq int64, missing 
 	return s.read(e.Payload)
 }
 
-// OpenEvidence reads the redacted report of a snapshot that r may see.
+// OpenEvidence reads the redacted report of a snapshot, for who may see every
+// unit that its target has findings in: a report cannot be cut into units. To
+// others it is not found.
 func (db *DB) OpenEvidence(ctx context.Context, r sinew.Reader, snapshot string) (*BlobReader, error) {
 	s, err := db.Snapshot(ctx, r, snapshot)
 	if err != nil {
 		return nil, err
 	}
+	missing := sinew.Errorf(sinew.CodeNotFound, "no report is there for snapshot %s", snapshot)
 	if s.Snapshot == nil || s.Snapshot.Evidence == "" {
-		return nil, sinew.Errorf(sinew.CodeNotFound, "no report is kept for snapshot %s", snapshot)
+		return nil, missing
 	}
-	digest, err := hex.DecodeString(s.Snapshot.Evidence)
-	if err != nil || len(digest) != 32 {
-		return nil, fmt.Errorf("snapshot %s: bad digest of evidence", snapshot)
+	digest, err := ParseDigest(s.Snapshot.Evidence)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %s: %w", snapshot, err)
 	}
-	return db.OpenBlob(ctx, r.Workspace, BlobRef{BlobEvidence, [32]byte(digest)})
+	err = db.view(ctx, r, func(v *view) error {
+		count := func(visible bool) (n int64, err error) {
+			q := (&query{}).add(`SELECT COUNT(*) FROM finding f WHERE f.space = ? AND f.family_id IN (SELECT s.family_id FROM snapshot s WHERE s.space = ? AND s.seq = ?)`,
+				v.space.ID, v.space.ID, s.Seq)
+			v.current(q, "f")
+			if visible {
+				v.visible(q, "f.unit_id")
+			}
+			return n, v.QueryRowContext(ctx, q.String(), q.args...).Scan(&n)
+		}
+		all, err := count(false)
+		if err != nil {
+			return err
+		}
+		seen, err := count(true)
+		if err == nil && seen < all {
+			return missing
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return db.OpenBlob(ctx, r.Workspace, BlobRef{BlobEvidence, digest})
 }

@@ -23,7 +23,7 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 	}
 	// Made by us and not by SQLite, so that it is ours alone; WAL and shared
 	// memory take their mode from it.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return fmt.Errorf("create the database file: %w", err)
 	}

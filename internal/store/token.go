@@ -102,6 +102,7 @@ func unitsText(units []int64) string {
 	return string(b)
 }
 
+//nolint:gosec // columns, no credentials
 const tokenColumns = `t.workspace_id, t.id, t.pseudonym, t.name, t.role, t.units, t.created_at, t.expires_at,
 	COALESCE(t.used_at, 0), COALESCE(t.revoked_at, 0), w.uuid`
 

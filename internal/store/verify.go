@@ -23,14 +23,15 @@ type VerifyOptions struct {
 // VerifyReport is what a verification found. The log is intact when Problems is
 // empty; they come in the order of the entries, the first bad one first.
 type VerifyReport struct {
-	Workspace   string    `json:"workspace"`
-	Entries     int64     `json:"entries"`
-	Head        string    `json:"head"` // hash of the newest entry: keep it elsewhere to notice a log that was cut off
-	Blobs       int64     `json:"blobs"`
-	BlobBytes   int64     `json:"blob_bytes"`
-	Deleted     int64     `json:"deleted"` // payloads and blobs that a tombstone tells of
-	Checkpoints int64     `json:"checkpoints"`
-	Problems    []Problem `json:"problems,omitempty"`
+	Workspace   string                    `json:"workspace"`
+	Entries     int64                     `json:"entries"`
+	Kinds       map[sinew.EntryKind]int64 `json:"kinds"` // entries of each
+	Head        string                    `json:"head"`  // hash of the newest entry: keep it elsewhere to notice a log that was cut off
+	Blobs       int64                     `json:"blobs"`
+	BlobBytes   int64                     `json:"blob_bytes"`
+	Deleted     int64                     `json:"deleted"` // payloads and blobs that a tombstone tells of
+	Checkpoints int64                     `json:"checkpoints"`
+	Problems    []Problem                 `json:"problems,omitempty"`
 }
 
 // OK reports whether nothing is wrong.
@@ -148,6 +149,10 @@ func (v *verifier) entry(e *sinew.Entry) error {
 	v.prev = *e
 	v.prev.Payload = nil
 	v.report.Entries++
+	if v.report.Kinds == nil {
+		v.report.Kinds = map[sinew.EntryKind]int64{}
+	}
+	v.report.Kinds[e.Kind]++
 	v.report.Head = hex.EncodeToString(e.Hash[:])
 	if e.Payload == nil {
 		v.missing[e.Seq] = true

@@ -21,6 +21,7 @@ func rightSignIn(pseudonym string) string { return "disabled " + pseudonym }
 func rightOn(pseudonym string, unit int64) string {
 	return fmt.Sprintf("grant of %s on unit %d", pseudonym, unit)
 }
+
 func rightToken(pseudonym string, id int64) string {
 	return fmt.Sprintf("token of %s number %d", pseudonym, id)
 }

@@ -97,7 +97,7 @@ func (c *checker) fail(msg string, args ...any) {
 //   - cut off anywhere, it gives an error with a place or a result, never a panic.
 func Check(ctx context.Context, e *format.Engine, id, sample string, update bool) []error {
 	c := &checker{ctx: ctx, engine: e, id: id}
-	data, err := os.ReadFile(sample) //nolint:gosec // a sample that the caller names
+	data, err := os.ReadFile(sample)
 	if err != nil {
 		return []error{err}
 	}
@@ -194,7 +194,7 @@ func (c *checker) golden(sample string, got *outcome, update bool) {
 		}
 		return
 	}
-	want, err := os.ReadFile(file) //nolint:gosec // beside the sample
+	want, err := os.ReadFile(file)
 	if err != nil {
 		c.fail("%w (write it with -update, then read it like code)", err)
 		return

@@ -23,7 +23,7 @@ func limitSelf(memory int64, cpu time.Duration) error {
 	set := func(resource int, n uint64) error {
 		return syscall.Setrlimit(resource, &syscall.Rlimit{Cur: n, Max: n})
 	}
-	seconds := uint64(max(cpu/time.Second, 1)) //nolint:gosec // positive
+	seconds := uint64(max(cpu/time.Second, 1))
 	return errors.Join(
 		set(syscall.RLIMIT_CPU, seconds),
 		set(syscall.RLIMIT_DATA, uint64(2*memory+256<<20)), //nolint:gosec // positive

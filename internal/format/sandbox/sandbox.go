@@ -106,7 +106,7 @@ func (c *child) run(ctx context.Context, exe string, engine *format.Engine, spoo
 	opt := c.opt
 	ctx, cancel := context.WithTimeout(ctx, opt.Wall)
 	defer cancel()
-	c.cmd = exec.CommandContext(ctx, exe, Arg) //nolint:gosec // our own binary
+	c.cmd = exec.CommandContext(ctx, exe, Arg)
 	c.cmd.Env = []string{"GOTRACEBACK=none"}
 	c.cmd.WaitDelay = 5 * time.Second
 	c.cmd.Stderr = &c.stderr

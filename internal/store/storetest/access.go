@@ -22,7 +22,7 @@ func testPrincipals(t *testing.T, e *env) {
 	e.ok(err)
 	_, err = db.CreatePrincipal(t.Context(), e.admin(), store.NewPrincipal{Login: "ann@example.org", All: sinew.RoleViewer})
 	e.code(err, sinew.CodeConflict, "a login that is taken")
-	for _, bad := range []store.NewPrincipal{{Login: ""}, {Login: "a b"}, {Login: "x", All: "king"}, {Login: "x", Grants: map[int64]sinew.Role{1: "king"}}} {
+	for _, bad := range []store.NewPrincipal{{Login: "", PasswordHash: "h"}, {Login: "a b"}, {Login: "x", All: "king"}, {Login: "x", Grants: map[int64]sinew.Role{1: "king"}}} {
 		_, err := db.CreatePrincipal(t.Context(), e.admin(), bad)
 		e.code(err, sinew.CodeInvalid, "create a bad principal")
 	}
@@ -95,7 +95,7 @@ func (e *env) verified() {
 func testLastAdmin(t *testing.T, e *env) {
 	db := e.open()
 	create := func(login string) string {
-		p, err := db.CreatePrincipal(t.Context(), e.admin(), store.NewPrincipal{Login: login, All: sinew.RoleAdmin})
+		p, err := db.CreatePrincipal(t.Context(), e.admin(), store.NewPrincipal{Login: login, PasswordHash: "h", All: sinew.RoleAdmin})
 		e.ok(err)
 		return p.Pseudonym
 	}
@@ -103,6 +103,13 @@ func testLastAdmin(t *testing.T, e *env) {
 	e.code(db.SetRole(t.Context(), e.admin(), one, sinew.RoleViewer), sinew.CodeConflict, "demote the last")
 	e.code(db.DisablePrincipal(t.Context(), e.admin(), one), sinew.CodeConflict, "disable the last")
 	e.code(db.ErasePrincipal(t.Context(), e.admin(), one), sinew.CodeConflict, "erase the last")
+	// Programs are no administrators who could let others in.
+	for range 2 {
+		robot, err := db.CreatePrincipal(t.Context(), e.admin(), store.NewPrincipal{Name: "robot", All: sinew.RoleAdmin})
+		e.ok(err)
+		e.code(db.ErasePrincipal(t.Context(), e.admin(), one), sinew.CodeConflict, "erase the last who can sign in")
+		e.ok(db.ErasePrincipal(t.Context(), e.admin(), robot.Pseudonym))
+	}
 	two := create("two")
 	e.ok(db.DisablePrincipal(t.Context(), e.admin(), one))
 	e.code(db.ErasePrincipal(t.Context(), e.admin(), two), sinew.CodeConflict, "erase the last that is enabled")

@@ -261,6 +261,13 @@ func testRetention(t *testing.T, e *env) {
 	retain(1)
 	e.code(db.SetRetention(t.Context(), e.admin(), store.BlobBody, 7), sinew.CodeInvalid, "bodies are kept")
 	e.code(db.SetRetention(t.Context(), sinew.Reader{Workspace: e.ws.ID, All: sinew.RoleDeveloper}, store.BlobEvidence, 7), sinew.CodeDenied, "by a developer")
+	// The hourly maintenance does the same.
+	e.clock.move(30 * 24 * time.Hour)
+	e.ok(db.Maintain(t.Context()))
+	if n := e.query(`SELECT COUNT(*) FROM blob WHERE kind = 'evidence' AND deleted_seq IS NULL`); n != 0 {
+		t.Errorf("%d reports are left", n)
+	}
+	e.verified()
 	days, err := db.Retention(t.Context(), e.ws.ID)
 	e.ok(err)
 	if days[store.BlobEvidence] != 7 || days[store.BlobBody] != 0 {

@@ -28,6 +28,7 @@ func testIsolation(t *testing.T, e *env) {
 	bankStream := sinew.PublicID(w.ws.UUID, sinew.IDStream, w.places["main of "+secretWord+"/core"])
 	admin, err := db.CreatePrincipal(ctx, w.admin(), store.NewPrincipal{Login: secretWord, All: sinew.RoleAdmin})
 	e.ok(err)
+	e.exec(`UPDATE finding SET unit_id = $1 WHERE obs_seq = $2 AND obs_n = 9`, bank, w.snapshots["shop/api"])
 	query, err := filter.Parse("app:" + secretWord)
 	e.ok(err)
 	page := store.Page{Limit: 1000}
@@ -74,6 +75,11 @@ func testIsolation(t *testing.T, e *env) {
 		"Snapshots of a stream": func(r sinew.Reader) (any, error) {
 			return list(db.Snapshots(ctx, r, store.SnapshotFilter{Stream: bankStream}, page))
 		},
+		"Deployed": func(r sinew.Reader) (any, error) { return list(db.Deployed(ctx, r, page)) },
+		"Refs":     func(r sinew.Reader) (any, error) { return list(db.Refs(ctx, r, page)) },
+		"OpenEvidence of a repository with a part that is the bank's": func(r sinew.Reader) (any, error) {
+			return db.OpenEvidence(ctx, r, store.SnapshotID(w.ws.UUID, w.snapshots["shop/api"]))
+		},
 		"Snapshot":     func(r sinew.Reader) (any, error) { return db.Snapshot(ctx, r, bankSnapshot) },
 		"OpenEvidence": func(r sinew.Reader) (any, error) { return db.OpenEvidence(ctx, r, bankSnapshot) },
 		"Assets":       func(r sinew.Reader) (any, error) { return list(db.Assets(ctx, r, store.AssetFilter{}, page)) },
@@ -113,8 +119,8 @@ func testIsolation(t *testing.T, e *env) {
 	}
 	for method := range reflect.TypeFor[*store.DB]().Methods() {
 		takesReader := false
-		for i := range method.Type.NumIn() {
-			takesReader = takesReader || method.Type.In(i) == reflect.TypeFor[sinew.Reader]()
+		for in := range method.Type.Ins() {
+			takesReader = takesReader || in == reflect.TypeFor[sinew.Reader]()
 		}
 		if _, ok := cases[method.Name]; takesReader && !ok {
 			t.Errorf("(*store.DB).%s takes a reader: give it a case here", method.Name)
@@ -153,11 +159,17 @@ func testIsolation(t *testing.T, e *env) {
 			}
 		}
 	}
+	if _, err := cases["OpenEvidence of a repository with a part that is the bank's"](w.reader(shop)); sinew.CodeOf(err) != sinew.CodeNotFound {
+		t.Errorf("a report with findings of the bank is given to a reader of the shop: %v", err)
+	}
+	if _, err := db.OpenEvidence(ctx, w.reader(shop), store.SnapshotID(w.ws.UUID, w.snapshots["shop/web"])); err != nil {
+		t.Errorf("the shop's own report: %v", err)
+	}
 	// The same questions are answered to who may ask.
 	may := w.admin()
 	for _, name := range []string{
 		"Finding", "Finding merged", "Findings", "Applications", "UnitByName", "UnitNames", "Rules", "Streams", "Snapshots",
-		"Snapshot", "OpenEvidence", "Assets", "Asset", "Log", "Entry", "Principals", "Principal", "Counts",
+		"Snapshot", "OpenEvidence", "Deployed", "Refs", "Assets", "Asset", "Log", "Entry", "Principals", "Principal", "Counts",
 	} {
 		got, err := cases[name](may)
 		if err != nil {
@@ -234,6 +246,8 @@ func testFilters(t *testing.T, e *env) {
 		{"env:prod", "7"},
 		{"env:none severity:medium", "2"},
 		{"-env:none", "7"},
+		{"env:none,prod severity:medium", "2 7"},
+		{"env:prod,test", "7"},
 		{"env:test", ""},
 		{"place:branch", "6"},
 		{"place:deployed,branch", "6 7"},
@@ -404,6 +418,14 @@ func testPages(t *testing.T, e *env) {
 			l, n, err := w.db.Snapshots(t.Context(), w.admin(), store.SnapshotFilter{}, p)
 			return len(l), n, err
 		},
+		"deployments": func(p store.Page) (int, string, error) {
+			l, n, err := w.db.Deployed(t.Context(), w.admin(), p)
+			return len(l), n, err
+		},
+		"refs": func(p store.Page) (int, string, error) {
+			l, n, err := w.db.Refs(t.Context(), w.admin(), p)
+			return len(l), n, err
+		},
 		"assets": func(p store.Page) (int, string, error) {
 			l, n, err := w.db.Assets(t.Context(), w.admin(), store.AssetFilter{Kind: sinew.KindCompute, Text: "-1"}, p)
 			return len(l), n, err
@@ -413,7 +435,7 @@ func testPages(t *testing.T, e *env) {
 			return len(l), n, err
 		},
 	}
-	want := map[string]int{"applications": 2, "streams": 5, "snapshots": 4, "assets": 3, "log": 5}
+	want := map[string]int{"deployments": 3, "refs": 2, "applications": 2, "streams": 5, "snapshots": 4, "assets": 3, "log": 5}
 	for name, read := range all {
 		for _, size := range []int{1, 2, 1000} {
 			total, after := 0, ""

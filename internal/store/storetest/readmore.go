@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/http"
 	"testing"
 
 	"github.com/sinewsec/sinew/internal/filter"
@@ -83,7 +84,7 @@ func testDetail(t *testing.T, e *env) {
 	// A resource, an endpoint and an image come back as they went in.
 	d, err = w.db.Finding(t.Context(), w.reader(shop), w.id("shop/web", 5))
 	e.ok(err)
-	if f := d.Finding; f.Resource == nil || f.Resource.ID != "arn:aws:s3:::50%_bucket" || f.Endpoint == nil || f.Endpoint.Method != "GET" ||
+	if f := d.Finding; f.Resource == nil || f.Resource.ID != "arn:aws:s3:::50%_bucket" || f.Endpoint == nil || f.Endpoint.Method != http.MethodGet ||
 		f.Endpoint.URL != "https://example.org/a?b" || f.Image != "registry/x" || f.Package != nil || f.Service != "web" {
 		t.Errorf("finding %+v", f)
 	}

@@ -168,8 +168,12 @@ func (w *world) assets() {
 			VALUES ($1, $2, 'runs_on', 100, $3, 1, 5, 6, 2, 0, '')`, w.space.ID, place, id)
 	}
 	w.exec(`INSERT INTO ruleset (space, seq, document) VALUES ($1, 1, $2)`, w.space.ID, `{"applications":["`+secretWord+`"]}`)
-	w.exec(`INSERT INTO ref_state (space, target, ref, event, into_ref, at, seq) VALUES ($1, 'shop/web', 'old', 'deleted', '', 1, 2)`, w.space.ID)
-	w.exec(`INSERT INTO deployment (space, seq, unit_id, service, environment, version, at) VALUES ($1, 2, $2, 'web', 'prod', 'abc', 5)`, w.space.ID, shop)
+	for i, target := range []string{"shop/web", secretWord + "/core"} {
+		w.exec(`INSERT INTO ref_state (space, target, ref, event, into_ref, at, seq) VALUES ($1, $2, 'old', 'deleted', '', 1, $3)`, w.space.ID, target, 2+i)
+	}
+	for i, unit := range []int64{shop, shop, bank} {
+		w.exec(`INSERT INTO deployment (space, seq, unit_id, service, environment, version, at) VALUES ($1, $2, $3, 'web', 'prod', 'abc', 5)`, w.space.ID, 2+i, unit)
+	}
 }
 
 // id is the public id of finding n of a target.
