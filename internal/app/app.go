@@ -93,7 +93,7 @@ func Open(ctx context.Context, c Config) (_ *App, err error) {
 	if a.Keys, err = loadKeys(c); err != nil {
 		return nil, err
 	}
-	a.Store, err = store.Open(ctx, c.Database, store.Options{Version: c.Version, Purpose: c.Purpose, Logger: c.Logger})
+	a.Store, err = store.Open(ctx, c.Database, store.Options{Version: c.Version, Purpose: c.Purpose, Logger: slog.New(atLeast{slog.LevelWarn, c.Logger.Handler()})})
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +118,26 @@ func Open(ctx context.Context, c Config) (_ *App, err error) {
 
 // Close takes the house down.
 func (a *App) Close() error { return a.Store.Close() }
+
+// atLeast is a log handler that leaves the chatter of the job queue out.
+type atLeast struct {
+	level slog.Level
+	slog.Handler
+}
+
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs implements [slog.Handler].
+func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return atLeast{h.level, h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements [slog.Handler].
+func (h atLeast) WithGroup(name string) slog.Handler {
+	return atLeast{h.level, h.Handler.WithGroup(name)}
+}
 
 // workspace finds or makes the workspace. Two processes that start at once end
 // up with the same one.

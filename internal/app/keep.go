@@ -82,7 +82,7 @@ func Restore(ctx context.Context, c Config, from io.Reader) (_ *Restored, err er
 			return nil, err
 		}
 		out.Workspaces = append(out.Workspaces, ws.Name)
-		out.History = append(out.History, fmt.Sprintf("%x", history))
+		out.History = append(out.History, history.String())
 		out.Entries += head
 	}
 	return out, nil

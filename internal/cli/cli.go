@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -210,6 +212,15 @@ func errorLine(err error) map[string]any {
 		}
 	}
 	return line
+}
+
+// Main runs the process: its own streams and arguments, ended in order by the
+// first interrupt and at once by the second.
+func Main(version string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return Run(ctx, DefaultEnv(version), os.Args[1:])
 }
 
 // DefaultEnv is the process's own.

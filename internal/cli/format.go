@@ -66,8 +66,8 @@ func (c *formatShowCmd) Run(s *session) error {
 }
 
 type formatTestCmd struct {
-	Mapping string `arg:"" help:"The mapping file." type:"existingfile"`
-	Sample  string `arg:"" help:"A report." type:"existingfile"`
+	Mapping string `arg:"" help:"The mapping file."`
+	Sample  string `arg:"" help:"A report."`
 	Golden  string `help:"The expected parse/v1 line; default SAMPLE.golden.json." placeholder:"FILE"`
 	Update  bool   `help:"Write the golden file instead of comparing."`
 }
@@ -144,7 +144,7 @@ func firstDifference(want, got []byte) string {
 
 type formatNewCmd struct {
 	ID     string `arg:"" help:"Id of the new format: small letters, digits and _."`
-	Sample string `arg:"" help:"A report of the tool." type:"existingfile"`
+	Sample string `arg:"" help:"A report of the tool."`
 }
 
 func (c *formatNewCmd) Run(s *session) error {

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"sinew": func() { os.Exit(cli.Run(context.Background(), cli.DefaultEnv("v0.0.0-test"), os.Args[1:])) },
+		"sinew": func() { os.Exit(cli.Main("v0.0.0-test")) },
 	})
 }
 
@@ -40,13 +40,14 @@ func TestScripts(t *testing.T) {
 				RequireUniqueNames:  true,
 				Setup:               func(env *testscript.Env) error { return setup(env, engine) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"capture": capture,
-					"lines":   lines,
-					"field":   field,
-					"http":    request,
-					"waitfor": waitFor,
-					"mangle":  mangle,
-					"sarif":   sarif,
+					"capture":      capture,
+					"lines":        lines,
+					"field":        field,
+					"http":         request,
+					"waitfor":      waitFor,
+					"mangle":       mangle,
+					"sarif":        sarif,
+					"mangle-bytes": mangleBytes,
 				},
 				Condition: func(cond string) (bool, error) {
 					if cond == "sqlite" || cond == "postgres" {
@@ -193,6 +194,16 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the server at %s is not ready: %v", ts.Getenv("ADDR"), err)
 		}
 	}
+}
+
+// mangleBytes FILE changes one byte in the middle of a file.
+func mangleBytes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mangle-bytes FILE")
+	}
+	data := []byte(ts.ReadFile(args[0]))
+	data[len(data)/2] ^= 0x55
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
 }
 
 // sarif FILE 'RULE PATH:LINE SNIPPET'... writes a report with these results; a
