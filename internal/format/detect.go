@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sinewsec/sinew/internal/sinew"
@@ -115,7 +116,8 @@ func (p *parse) lookJSON(l *look) {
 		l.empty = len(v) == 0 && err == nil
 		l.shape = "JSON with the keys " + someKeys(v)
 	case []any:
-		if len(v) == 0 && err != nil && sinew.CodeOf(err) == sinew.CodeInvalid {
+		scalars := !slices.ContainsFunc(v, func(e any) bool { return isContainer(e) })
+		if scalars && err != nil && sinew.CodeOf(err) == sinew.CodeInvalid {
 			l.err = nil // a line of a log may begin with a bracket too
 			return
 		}
@@ -153,6 +155,14 @@ func (p *parse) lookJSON(l *look) {
 		return
 	}
 	l.kinds[kindJSON] = v // the reader says what is wrong with the rest
+}
+
+func isContainer(v any) bool {
+	switch v.(type) {
+	case map[string]any, []any:
+		return true
+	}
+	return false
 }
 
 // oneLine reports whether the value that ends at offset end is on one line.
@@ -250,7 +260,7 @@ func (s *sampler) value(depth int) (any, error) {
 		}
 		return v, nil
 	}
-	b, err := s.sc.value(1 << 10)
+	b, err := s.sc.value(64 << 10) // a number may have thousands of digits
 	if errors.As(err, new(*limitError)) {
 		return nil, s.sc.unexpected(c, "expected a value")
 	}

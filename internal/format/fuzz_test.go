@@ -182,7 +182,7 @@ func FuzzRedact(f *testing.F) {
 		}
 		rest := back["v"]
 		for _, tok := range s.tokens {
-			rest = strings.ReplaceAll(rest, tok, "\x01")
+			rest = strings.ReplaceAll(rest, tok, "\x00") // which no secret here has in it
 		}
 		if strings.Contains(rest, secret) {
 			t.Errorf("%q still tells %q", out.String(), secret)

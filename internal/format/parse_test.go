@@ -373,7 +373,7 @@ func TestNotQuiteJSON(t *testing.T) {
 	if p, _ := parseBytes(t, e, "x", []byte("[ 10:00:01 ] ok\n[ 10:00:02 ] bad\n"), Options{}); len(p.titles()) != 2 {
 		t.Errorf("log: %+v", p)
 	}
-	p, _ := parseBytes(t, e, "x", []byte(`{"a": [`+strings.Repeat("x", 5000)+`]}`), Options{})
+	p, _ := parseBytes(t, e, "x", []byte(`{"a": [`+strings.Repeat("x", 70_000)+`]}`), Options{})
 	if !strings.HasPrefix(p.Error, "x:1: not valid JSON at byte") {
 		t.Errorf("junk: %q", p.Error)
 	}

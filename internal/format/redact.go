@@ -377,7 +377,7 @@ func (m *matcher) replace(text string) string {
 
 func (m *matcher) replaceSpelled(text string, sp spelling) string {
 	s := []byte(text)
-	d := sp.decode(s, true, &quoting{})
+	d := sp.decode(s, true, &quoting{}, &reuse{})
 	var out []byte
 	last := 0
 	for i := 0; i <= len(d.b)-minGlobalSecret; {

@@ -258,7 +258,7 @@ func (r *redaction) local(src io.Reader, member string, spellings []spelling, w 
 // name. A number of JSON becomes a text.
 func replaceSpelled(b []byte, l localSecret, spellings []spelling) []byte {
 	for _, sp := range spellings {
-		d := sp.decode(b, true, &quoting{})
+		d := sp.decode(b, true, &quoting{}, &reuse{})
 		var out []byte
 		last, at := 0, 0
 		for {
@@ -297,7 +297,8 @@ type redactWriter struct {
 	spelling spelling
 	src      []byte
 	quotes   quoting // at the beginning of src
-	lead     int     // bytes of src that are written already and kept as context
+	mem      reuse
+	lead     int // bytes of src that are written already and kept as context
 }
 
 const redactChunk = 128 << 10
@@ -328,7 +329,7 @@ func (r *redactWriter) close() error { return r.process(true) }
 // process replaces what can be decided and keeps the rest.
 func (r *redactWriter) process(final bool) error {
 	quotes := r.quotes
-	d := r.spelling.decode(r.src, final, &quotes)
+	d := r.spelling.decode(r.src, final, &quotes, &r.mem)
 	stop := len(d.b)
 	if !final {
 		stop = max(0, len(d.b)-r.m.longest-16) // the longest value, and what must not follow a word
@@ -366,7 +367,7 @@ func (r *redactWriter) process(final bool) error {
 	}
 	end = max(end, last)
 	keep := min(end, d.place(max(0, min(i, len(d.b))-16))) // on the border of an escape
-	r.spelling.decode(r.src[:keep], true, &r.quotes)
+	r.spelling.decode(r.src[:keep], true, &r.quotes, &r.mem)
 	r.src = r.src[:copy(r.src, r.src[keep:])]
 	r.lead = end - keep
 	return nil

@@ -19,15 +19,15 @@ const (
 // decoded is text without its escapes, and where it came from.
 type decoded struct {
 	b       []byte
-	off     []int  // off[i] is where b[i] begins in the source; the last entry is the end of what was decoded; nil: as it is
-	outside []bool // whether b[i] is outside the texts of JSON; nil: it is not JSON
+	off     []int32 // off[i] is where b[i] begins in the source; the last entry is the end of what was decoded; nil: as it is
+	outside []bool  // whether b[i] is outside the texts of JSON; nil: it is not JSON
 }
 
 func (d *decoded) place(i int) int {
 	if d.off == nil {
 		return i
 	}
-	return d.off[i]
+	return int(d.off[i])
 }
 
 func (d *decoded) isOutside(i int) bool { return d.outside != nil && d.outside[i] }
@@ -39,26 +39,52 @@ type quoting struct{ inside, field bool }
 // decode resolves the escapes of src. What may go on beyond src is left when
 // more is to come. A quote that begins or ends a text of JSON becomes NUL, which
 // no value has in it. q is where src begins, and after it where it ends.
-func (s spelling) decode(src []byte, final bool, q *quoting) decoded {
+func (s spelling) decode(src []byte, final bool, q *quoting, r *reuse) decoded {
 	raw := decoded{b: src}
 	switch s {
 	case spellMixed:
-		return unescape(raw, final, false, mixedEscape)
+		return unescape(raw, final, false, mixedEscape, &r[1])
 	case spellJSON:
-		return q.json(raw, final)
+		return q.json(raw, final, &r[0])
 	case spellXML:
-		return unescape(raw, final, true, q.xml)
+		return unescape(raw, final, true, q.xml, &r[0])
 	case spellCSV:
-		return unescape(raw, final, true, q.csv)
+		return unescape(raw, final, true, q.csv, &r[0])
 	case spellJSONMixed:
-		return unescape(q.json(raw, final), final, false, mixedEscape)
+		return unescape(q.json(raw, final, &r[0]), final, false, mixedEscape, &r[1])
 	case spellXMLMixed:
-		return unescape(unescape(raw, final, true, q.xml), final, false, mixedEscape)
+		return unescape(unescape(raw, final, true, q.xml, &r[0]), final, false, mixedEscape, &r[1])
 	case spellCSVMixed:
-		return unescape(unescape(raw, final, true, q.csv), final, false, mixedEscape)
+		return unescape(unescape(raw, final, true, q.csv, &r[0]), final, false, mixedEscape, &r[1])
 	case spellRaw:
 	}
 	return raw
+}
+
+// reuse holds the memory of two decodings, for the next.
+type reuse [2]decoded
+
+// empty is d without content, with room for n bytes.
+func (d *decoded) empty(n int, outside bool) decoded {
+	if cap(d.b) < n {
+		d.b, d.off = make([]byte, 0, n), make([]int32, 0, n+1)
+	}
+	if outside && cap(d.outside) < n {
+		d.outside = make([]bool, 0, n)
+	}
+	out := decoded{b: d.b[:0], off: d.off[:0]}
+	if outside {
+		out.outside = d.outside[:0]
+	}
+	return out
+}
+
+// keep remembers the memory of a decoding.
+func (d *decoded) keep(from decoded) {
+	d.b, d.off = from.b, from.off
+	if from.outside != nil {
+		d.outside = from.outside
+	}
 }
 
 const longestEscape = 40
@@ -69,11 +95,9 @@ type escapeFunc func(out, b []byte) ([]byte, int)
 
 // unescape runs an escape function over what was decoded before: at every byte,
 // or only where one may begin.
-func unescape(src decoded, final, every bool, escape escapeFunc) decoded {
-	d := decoded{b: make([]byte, 0, len(src.b)), off: make([]int, 0, len(src.b)+1)}
-	if src.outside != nil {
-		d.outside = make([]bool, 0, len(src.b))
-	}
+func unescape(src decoded, final, every bool, escape escapeFunc, mem *decoded) decoded {
+	d := mem.empty(len(src.b), src.outside != nil)
+	defer func() { mem.keep(d) }()
 	i := 0
 	for i < len(src.b) {
 		before, n := len(d.b), 1
@@ -86,20 +110,21 @@ func unescape(src decoded, final, every bool, escape escapeFunc) decoded {
 			d.b, n = escape(d.b, src.b[i:])
 		}
 		for range len(d.b) - before {
-			d.off = append(d.off, src.place(i))
+			d.off = append(d.off, int32(src.place(i))) //nolint:gosec // within a chunk
 			if src.outside != nil {
 				d.outside = append(d.outside, src.outside[i])
 			}
 		}
 		i += n
 	}
-	d.off = append(d.off, src.place(i))
+	d.off = append(d.off, int32(src.place(i))) //nolint:gosec // within a chunk
 	return d
 }
 
 // json resolves the escapes of JSON's texts and marks what is outside them.
-func (q *quoting) json(src decoded, final bool) decoded {
-	d := decoded{b: make([]byte, 0, len(src.b)), off: make([]int, 0, len(src.b)+1), outside: make([]bool, 0, len(src.b))}
+func (q *quoting) json(src decoded, final bool, mem *decoded) decoded {
+	d := mem.empty(len(src.b), true)
+	defer func() { mem.keep(d) }()
 	i := 0
 	for i < len(src.b) {
 		c, before, n, outside := src.b[i], len(d.b), 1, !q.inside
@@ -109,7 +134,7 @@ func (q *quoting) json(src decoded, final bool) decoded {
 			q.inside, outside = !q.inside, true
 		case c == '\\' && q.inside:
 			if !final && len(src.b)-i < longestEscape {
-				d.off = append(d.off, i)
+				d.off = append(d.off, int32(i))
 				return d
 			}
 			d.b, n = jsonEscape(d.b, src.b[i:])
@@ -117,11 +142,11 @@ func (q *quoting) json(src decoded, final bool) decoded {
 			d.b = append(d.b, c)
 		}
 		for range len(d.b) - before {
-			d.off, d.outside = append(d.off, i), append(d.outside, outside)
+			d.off, d.outside = append(d.off, int32(i)), append(d.outside, outside)
 		}
 		i += n
 	}
-	d.off = append(d.off, i)
+	d.off = append(d.off, int32(i))
 	return d
 }
 
