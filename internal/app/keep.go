@@ -95,7 +95,7 @@ func placeKey(c Config, text []byte) (string, error) {
 	if len(text) == 0 || c.Key != "" || file == "" {
 		return "", nil
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
 	if errors.Is(err, fs.ErrExist) {
 		have, err := pipeline.LoadKeys("", file, false)
 		if err != nil {

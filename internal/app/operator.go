@@ -66,7 +66,7 @@ func (t inside) RoundTrip(req *http.Request) (*http.Response, error) {
 				w.start(http.StatusOK)
 				_ = pw.CloseWithError(io.ErrUnexpectedEOF)
 			default:
-				panic(c)
+				panic(c) //nolint:forbidigo // a fault of the handler's stays one
 			}
 		}()
 		t.handler.ServeHTTP(w, in)

@@ -128,8 +128,7 @@ const usageExamples = `Examples:
 
 // usageError marks an error of kong's as the caller's.
 func usageError(err error) error {
-	var pe *kong.ParseError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*kong.ParseError](err); ok {
 		return sinew.Errorf(sinew.CodeInvalid, "%s", pe.Error()).Hint("see sinew %s--help", commandPath(pe.Context))
 	}
 	return err
@@ -166,8 +165,7 @@ func report(env Env, c *commands, err error) int {
 		_ = writeJSON(env.Stderr, errorLine(err))
 		return code
 	}
-	var e *sinew.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*sinew.Error](err); ok {
 		where := ""
 		if e.Where != "" {
 			where = e.Where + ": "
@@ -184,8 +182,7 @@ func report(env Env, c *commands, err error) int {
 
 // exitCode is the one switch from an error to an exit code.
 func exitCode(err error) int {
-	var gate *gateError
-	if errors.As(err, &gate) {
+	if _, ok := errors.AsType[*gateError](err); ok {
 		return ExitGate
 	}
 	switch sinew.CodeOf(err) {
@@ -201,8 +198,7 @@ func exitCode(err error) int {
 // errorLine is the JSON form of an error.
 func errorLine(err error) map[string]any {
 	line := map[string]any{"schema": "error/v1", "code": sinew.CodeOf(err), "error": err.Error()}
-	var e *sinew.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*sinew.Error](err); ok {
 		line["error"] = e.Message
 		if e.Where != "" {
 			line["where"] = e.Where

@@ -25,7 +25,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // writeNew writes a file that must not exist yet, readable by its owner alone,
 // and leaves none behind when that fails.
 func writeNew(name string, write func(*counter) error) (n int64, err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user names it
 	if errors.Is(err, fs.ErrExist) {
 		return 0, sinew.Errorf(sinew.CodeConflict, "the file exists already").At(name).Hint("choose another name, or remove it")
 	}
@@ -48,7 +48,7 @@ func openOrStdin(s *session, name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(s.env.Stdin), nil
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, sinew.Errorf(sinew.CodeInvalid, "the file cannot be opened: %w", errors.Unwrap(err)).At(name).Hint("check the path")
 	}

@@ -109,7 +109,7 @@ func (c *formatTestCmd) Run(s *session) error {
 		s.printf("%s written: read it before you keep it\n", golden)
 		return nil
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(golden) //nolint:gosec // the user names it
 	if errors.Is(err, fs.ErrNotExist) {
 		return sinew.Errorf(sinew.CodeInvalid, "there is no golden file").At(golden).Hint("make it with --update, and read it")
 	}

@@ -109,11 +109,11 @@ func (c *importCmd) Run(s *session) error {
 }
 
 func importFile(s *session, api *client.Client, up client.Upload, name string, wait bool, bar *progress) (*client.Import, error) {
-	var r io.Reader = s.env.Stdin
+	r := s.env.Stdin
 	var size int64
 	up.Name = "stdin"
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := os.Open(name) //nolint:gosec // the user names it
 		if err != nil {
 			return nil, sinew.Errorf(sinew.CodeInvalid, "the report cannot be opened: %w", errors.Unwrap(err)).At(name).Hint("check the path")
 		}

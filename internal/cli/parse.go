@@ -128,7 +128,7 @@ func openReport(s *session, name string) (format.Input, func(), error) {
 		}
 		return format.Input{Name: "stdin", R: spool, Size: spool.Size()}, func() { _ = spool.Close() }, nil
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // the user names it
 	if err != nil {
 		return format.Input{}, nil, sinew.Errorf(sinew.CodeInvalid, "the report cannot be opened: %w", errors.Unwrap(err)).At(name).Hint("check the path")
 	}

@@ -87,7 +87,7 @@ func (c *demoCmd) Run(s *session) error {
 		if err != nil {
 			return fmt.Errorf("make a directory for the demo: %w", err)
 		}
-		defer os.RemoveAll(tmp)
+		defer func() { _ = os.RemoveAll(tmp) }()
 		dir = tmp
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", dir, err)

@@ -68,12 +68,12 @@ func (c *completeCmd) Run(s *session, k *kong.Kong) error {
 		last, words = words[len(words)-1], words[:len(words)-1]
 	}
 	node := k.Model.Node
-	path := ""
+	filters := false
 	for _, w := range words {
+		filters = filters || w == "findings"
 		for _, child := range node.Children {
 			if child.Name == w {
 				node = child
-				path += w + " "
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func (c *completeCmd) Run(s *session, k *kong.Kong) error {
 				out = append(out, child.Name)
 			}
 		}
-		if strings.HasPrefix(path, "findings ") {
+		if filters {
 			out = append(out, filterWords(last)...)
 		}
 	}

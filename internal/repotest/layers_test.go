@@ -26,8 +26,8 @@ var layers = []struct {
 	{name: "access", dirs: []string{"internal/auth"}},
 	{name: "way", dirs: []string{"internal/pipeline"}},
 	{name: "edge", dirs: []string{"internal/server", "internal/client"}},
-	{name: "hand", dirs: []string{"internal/cli"}},
 	{name: "house", dirs: []string{"internal/app"}},
+	{name: "hand", dirs: []string{"internal/cli"}},
 	{name: "door", dirs: []string{"cmd"}},
 	{name: "proof", dirs: []string{"test"}},
 }

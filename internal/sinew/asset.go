@@ -1,6 +1,9 @@
 package sinew
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // AssetKind is a kind of node of the graph (design section 5). The provider's
 // own type is a property, never a new kind.
@@ -57,12 +60,7 @@ var AssetKinds = []AssetKind{
 
 // Known reports whether k is a kind of the ontology.
 func (k AssetKind) Known() bool {
-	for _, v := range AssetKinds {
-		if k == v {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(AssetKinds, k)
 }
 
 // Asset is a thing that a source tells about, under the source's own key.
@@ -125,12 +123,7 @@ var EdgeKinds = []EdgeKind{
 
 // Known reports whether k is an edge kind of the ontology.
 func (k EdgeKind) Known() bool {
-	for _, v := range EdgeKinds {
-		if k == v {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(EdgeKinds, k)
 }
 
 // AssetKey names an asset in a relation: kind, then natural key.

@@ -20,10 +20,11 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/sinewsec/sinew/formats"
 	"github.com/sinewsec/sinew/internal/format"
 	"github.com/sinewsec/sinew/internal/sinew"
-	"go.yaml.in/yaml/v3"
 )
 
 // corpusZIP is the corpus of ../shared/corpus/README.md.
