@@ -51,6 +51,7 @@ func (a *App) Serve(ctx context.Context, listen string, started func(Started)) e
 		Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return work },
 	}
+	hs.RegisterOnShutdown(s.Stop) // who watches does not hold it up
 	wg.Go(func() {
 		if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err

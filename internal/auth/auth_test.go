@@ -300,6 +300,39 @@ func TestFromLinkToToken(t *testing.T) {
 	})
 }
 
+// TestTokenOfTheOperator makes a token as whoever holds the database: it belongs
+// to a program of its own, who cannot sign in and is no administrator to count on.
+func TestTokenOfTheOperator(t *testing.T) {
+	both(t, func(t *testing.T, db *store.DB, _ *time.Time, ws int64) {
+		ctx := t.Context()
+		a, err := New(ctx, db, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := Identity{Reader: store.System(ws)}
+		for _, tt := range []struct {
+			req   TokenRequest
+			all   sinew.Role
+			unit7 sinew.Role
+		}{
+			{TokenRequest{Name: "ci", Role: sinew.RoleDeveloper}, sinew.RoleDeveloper, sinew.RoleDeveloper},
+			{TokenRequest{Name: "one", Role: sinew.RoleDeveloper, Units: []int64{7}}, sinew.RoleNone, sinew.RoleDeveloper},
+		} {
+			secret, token, err := a.NewToken(ctx, by, tt.req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, err := a.Bearer(ctx, secret)
+			if err != nil || id.Reader.All != tt.all || id.Reader.Role(7) != tt.unit7 || id.Reader.Principal != token.Principal || token.Principal == store.SystemActor {
+				t.Errorf("%s acts as %+v, %v", tt.req.Name, id.Reader, err)
+			}
+		}
+		if link, err := a.FirstInvite(ctx, ws); err != nil || link == "" {
+			t.Errorf("programs keep the first administrator out: %q, %v", link, err)
+		}
+	})
+}
+
 func TestRehashAtSignIn(t *testing.T) {
 	both(t, func(t *testing.T, db *store.DB, _ *time.Time, ws int64) {
 		ctx := t.Context()

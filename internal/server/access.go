@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -57,6 +56,8 @@ var access = map[string]need{
 	"GET /api/v1/imports/{id}":        {sinew.RoleViewer, somewhere},
 	"GET /api/v1/imports/{id}/events": {sinew.RoleViewer, somewhere},
 	"GET /api/v1/applications":        {sinew.RoleViewer, somewhere},
+	"GET /api/v1/refs":                {sinew.RoleViewer, somewhere},
+	"GET /api/v1/deployments":         {sinew.RoleViewer, somewhere},
 	"GET /api/v1/assets":              {sinew.RoleViewer, somewhere},
 	"GET /api/v1/assets/{id}":         {sinew.RoleViewer, somewhere},
 	"GET /api/v1/formats":             {sinew.RoleViewer, somewhere},
@@ -142,8 +143,8 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	if !streams(goCtx, op) && !isLocal(goCtx) {
 		c := callOf(goCtx)
 		control := http.NewResponseController(c.w)
-		_ = control.SetReadDeadline(time.Now().Add(handleTime)) // not supported in tests without a connection
-		_ = control.SetWriteDeadline(time.Now().Add(handleTime + idleTime))
+		_ = control.SetReadDeadline(s.now().Add(handleTime)) // not supported in tests without a connection
+		_ = control.SetWriteDeadline(s.now().Add(handleTime + s.idle))
 		var cancel context.CancelFunc
 		goCtx, cancel = context.WithTimeout(goCtx, handleTime)
 		defer cancel()

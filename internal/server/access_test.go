@@ -88,6 +88,8 @@ var expectations = map[string]expectation{
 	"GET /api/v1/streams":         {reads, 200, plain("/api/v1/streams")},
 	"GET /api/v1/snapshots":       {reads, 200, plain("/api/v1/snapshots")},
 	"GET /api/v1/applications":    {reads, 200, plain("/api/v1/applications")},
+	"GET /api/v1/refs":            {reads, 200, plain("/api/v1/refs")},
+	"GET /api/v1/deployments":     {reads, 200, plain("/api/v1/deployments")},
 	"GET /api/v1/assets":          {reads, 200, plain("/api/v1/assets")},
 	"GET /api/v1/formats":         {reads, 200, plain("/api/v1/formats")},
 

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sinewsec/sinew/internal/sinew"
 	"github.com/sinewsec/sinew/internal/store"
@@ -100,5 +101,52 @@ func TestInsideTheProcess(t *testing.T) {
 		if got := ask(r, "/api/v1/findings"); got != want {
 			t.Errorf("%+v: %d, want %d", r, got, want)
 		}
+	}
+}
+
+// TestSlowSender ends a request whose body stops coming (TRU4).
+func TestSlowSender(t *testing.T) {
+	w := newWorld(t, t.TempDir()+"/s.db", func(c *Config) { c.Idle = 200 * time.Millisecond })
+	pr, pw := io.Pipe()
+	defer pw.Close()
+	go io.WriteString(pw, "{") // and no more
+	p := w.problem("developer", "POST", "/api/v1/imports", pr, 503)
+	if p.Code != sinew.CodeUnavailable || !strings.Contains(p.Detail, "stopped coming") {
+		t.Errorf("%+v", p)
+	}
+	w.ok("developer", "POST", "/api/v1/imports", probe(w.own, 1), nil)
+}
+
+// TestFull turns senders away rather than taking more than the server can hold
+// (TRU4).
+func TestFull(t *testing.T) {
+	w := newWorld(t, t.TempDir()+"/s.db", func(c *Config) { c.Idle = 100 * time.Millisecond })
+	for range cap(w.server.imports) {
+		w.server.imports <- struct{}{}
+	}
+	if p := w.problem("developer", "POST", "/api/v1/imports", probe(w.own, 1), 503); !strings.Contains(p.Detail, "too many reports") {
+		t.Errorf("%+v", p)
+	}
+	for range cap(w.server.slots) {
+		w.server.slots <- struct{}{}
+	}
+	if p := w.problem("developer", "GET", "/api/v1/findings", nil, 503); !strings.Contains(p.Detail, "busy") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestStop lets go of those who only wait, and keeps what they sent.
+func TestStop(t *testing.T) {
+	w := newWorld(t, t.TempDir()+"/s.db")
+	w.server.Stop()
+	p := w.problem("developer", "POST", "/api/v1/imports?wait=true", probe(w.own, 6), 503)
+	if !strings.Contains(p.Detail, "stopping") {
+		t.Errorf("%+v", p)
+	}
+	id := strings.Fields(strings.TrimPrefix(p.Next, "ask for /api/v1/imports/"))[0]
+	var got importInfo
+	w.ok("developer", "GET", "/api/v1/imports/"+id, nil, &got)
+	if got.ID != id || got.Observations != 7 {
+		t.Errorf("%+v", got)
 	}
 }

@@ -12,6 +12,8 @@ func (s *Server) registerData() {
 	handle(s, s.route("GET /api/v1/applications", "list-applications", "List applications"), s.applications)
 	handle(s, s.route("GET /api/v1/streams", "list-streams", "List streams and where they stand"), s.streams)
 	handle(s, s.route("GET /api/v1/snapshots", "list-snapshots", "List snapshots, newest first"), s.snapshots)
+	handle(s, s.route("GET /api/v1/refs", "list-refs", "List what happened to refs, newest first"), s.refs)
+	handle(s, s.route("GET /api/v1/deployments", "list-deployments", "List deployments, newest first"), s.deployments)
 	handle(s, s.route("GET /api/v1/assets", "list-assets", "List assets"), s.assets)
 	handle(s, s.route("GET /api/v1/assets/{id}", "show-asset", "Show an asset: what its sources say, and its relations"), s.asset)
 }
@@ -97,6 +99,16 @@ func (s *Server) snapshots(ctx context.Context, in *snapshotsInput) (*body[list[
 		out[i] = newImport(&all[i])
 	}
 	return page(ctx, out, next), err
+}
+
+func (s *Server) refs(ctx context.Context, in *Paging) (*body[list[store.RefEnd]], error) {
+	all, next, err := s.db.Refs(ctx, reader(ctx), in.page())
+	return page(ctx, all, next), err
+}
+
+func (s *Server) deployments(ctx context.Context, in *Paging) (*body[list[store.Deployed]], error) {
+	all, next, err := s.db.Deployed(ctx, reader(ctx), in.page())
+	return page(ctx, all, next), err
 }
 
 // AssetInfo is a thing that some source tells about.

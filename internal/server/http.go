@@ -185,12 +185,12 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 type slowBody struct {
 	io.ReadCloser
 	control *http.ResponseController
-	now     func() time.Time
+	until   func() time.Time
 	ended   atomic.Bool // all of it was read
 }
 
 func (b *slowBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(b.now().Add(idleTime)) // not supported in tests without a connection
+	_ = b.control.SetReadDeadline(b.until()) // not supported in tests without a connection
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		b.ended.Store(true)
@@ -203,11 +203,11 @@ func (b *slowBody) Read(p []byte) (int, error) {
 type slowWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	now     func() time.Time
+	until   func() time.Time
 }
 
 func (w *slowWriter) Write(p []byte) (int, error) {
-	_ = w.control.SetWriteDeadline(w.now().Add(idleTime))
+	_ = w.control.SetWriteDeadline(w.until())
 	return w.ResponseWriter.Write(p)
 }
 
@@ -216,5 +216,6 @@ func (s *Server) slow(c *call) (*slowBody, *slowWriter) {
 	control := http.NewResponseController(c.w)
 	_ = control.SetReadDeadline(time.Time{})
 	_ = control.SetWriteDeadline(time.Time{})
-	return &slowBody{ReadCloser: c.r.Body, control: control, now: s.now}, &slowWriter{ResponseWriter: c.w, control: control, now: s.now}
+	until := func() time.Time { return s.now().Add(s.idle) }
+	return &slowBody{ReadCloser: c.r.Body, control: control, until: until}, &slowWriter{ResponseWriter: c.w, control: control, until: until}
 }

@@ -116,7 +116,7 @@ var errBusy = sinew.Errorf(sinew.CodeUnavailable, "too many reports are being ta
 
 // admit waits for a turn to take in a report. The sender's bytes wait with it.
 func (s *Server) admit(ctx context.Context) (leave func(), err error) {
-	wait, cancel := context.WithTimeout(ctx, idleTime)
+	wait, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
 	select {
 	case s.imports <- struct{}{}:
@@ -274,17 +274,26 @@ func scopeOf(globs []string) (out sinew.Scope) {
 
 // follow waits until a report's findings are to be seen.
 func (s *Server) follow(ctx context.Context, info importInfo, tell func(progress)) (importInfo, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.projected(ctx, info.Seq) }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
+		case <-s.stopping:
+			return info, errStopping(info.ID)
+		default:
+		}
+		select {
 		case <-tick.C:
 			if tell != nil {
 				tell(progress{Stage: "project"})
 			}
 			continue
+		case <-s.stopping:
+			return info, errStopping(info.ID)
 		case err := <-done:
 			if err != nil {
 				return info, err
@@ -303,6 +312,11 @@ func (s *Server) follow(ctx context.Context, info importInfo, tell func(progress
 		info.Duplicate = duplicate
 		return info, nil
 	}
+}
+
+func errStopping(id string) error {
+	return sinew.Errorf(sinew.CodeUnavailable, "the server is stopping; the report is kept and will be seen later").
+		Hint("ask for /api/v1/imports/%s then", id)
 }
 
 // projected waits until an entry of the log is to be seen. Inside the process of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,6 +114,8 @@ func problem(ctx context.Context, err error) *Problem {
 	switch {
 	case isBig:
 		p.Code, p.Detail = sinew.CodeTooLarge, fmt.Sprintf("the request is larger than %d bytes", big.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded) && p.Code == sinew.CodeInternal:
+		p.Code, p.Detail, p.Next = sinew.CodeUnavailable, "the request stopped coming", "send it again"
 	case errors.Is(err, context.DeadlineExceeded) && p.Code == sinew.CodeInternal:
 		p.Code, p.Detail, p.Next = sinew.CodeUnavailable, "this took too long", "ask for less, or try again later"
 	}

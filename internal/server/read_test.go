@@ -78,7 +78,7 @@ func testProblems(t *testing.T, w *world) {
 			if !strings.Contains(p.Detail, tt.detail) {
 				t.Errorf("detail %q, want %q in it", p.Detail, tt.detail)
 			}
-			if strings.Contains(p.Detail+p.Next, "sql") || strings.Contains(p.Detail, "goroutine") || strings.Contains(p.Detail, "/work/") {
+			if strings.Contains(p.Detail+p.Next, "sql") || strings.Contains(p.Detail, "goroutine") || strings.Contains(p.Detail+p.Next, ".go:") {
 				t.Errorf("the inside shows: %+v", p)
 			}
 		})

@@ -7,6 +7,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -42,14 +43,15 @@ type Config struct {
 	// CheckpointKey gives the key that the checkpoints of a workspace must be
 	// signed with; nil takes the one that they name.
 	CheckpointKey func(workspaceUUID string) ed25519.PublicKey
-	Version   string          // of the product
-	Logger    *slog.Logger    // nil discards
-	Proxies   []netip.Prefix  // whose X-Forwarded-For is believed
+	Version       string         // of the product
+	Logger        *slog.Logger   // nil discards
+	Proxies       []netip.Prefix // whose X-Forwarded-For is believed
 	// Backup writes an archive of the whole database and its key, for the route
 	// of that name; nil for none.
 	Backup    func(context.Context, io.Writer) error
-	MaxUpload int64 // bytes of one report; 0 for [DefaultMaxUpload]
-	Imports   int   // reports taken in at a time; 0 for 2
+	MaxUpload int64         // bytes of one report; 0 for [DefaultMaxUpload]
+	Imports   int           // reports taken in at a time; 0 for 2
+	Idle      time.Duration // without a byte that ends a request; 0 for 30 s
 }
 
 // DefaultMaxUpload bounds one report.
@@ -72,6 +74,9 @@ type Server struct {
 
 	slots    chan struct{} // one for each request being answered
 	imports  chan struct{} // one for each report being taken in
+	idle     time.Duration // without a byte that ends a request
+	stopping chan struct{}
+	stop     func()
 	api      huma.API
 	handler  http.Handler
 	routes   map[string]bool
@@ -86,6 +91,8 @@ func New(c Config) (*Server, error) {
 		log: c.Logger, proxies: c.Proxies, maxUpload: c.MaxUpload, archive: c.Backup, now: time.Now,
 		slots: make(chan struct{}, maxConcurrent), imports: make(chan struct{}, max(c.Imports, 2)), routes: map[string]bool{},
 	}
+	s.idle, s.stopping = cmp.Or(c.Idle, idleTime), make(chan struct{})
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -110,6 +117,10 @@ func New(c Config) (*Server, error) {
 
 // Handler gives what answers requests.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// Stop ends the requests that only wait: for a report to be projected, or to
+// tell of it. Those that work go on; [http.Server.RegisterOnShutdown] takes it.
+func (s *Server) Stop() { s.stop() }
 
 // OpenAPI gives the description of the API, OpenAPI 3.1 in JSON.
 func (s *Server) OpenAPI() ([]byte, error) { return s.document() }
