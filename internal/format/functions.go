@@ -21,10 +21,25 @@ import (
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
-// functions are the natives that programs may call; prelude.jq documents them.
+// native is a function written in Go that programs may call.
+type native struct {
+	name string
+	args int
+	call func(any, []any) any
+}
+
 func functions() []gojq.CompilerOption {
-	f := gojq.WithFunction
-	text := func(name string, fn func(string) any) gojq.CompilerOption {
+	var out []gojq.CompilerOption
+	for _, n := range natives() {
+		out = append(out, gojq.WithFunction(n.name, n.args, n.args, n.call))
+	}
+	return out
+}
+
+// natives are the functions that programs may call; prelude.jq documents them.
+func natives() []native {
+	f := func(name string, args, _ int, fn func(any, []any) any) native { return native{name, args, fn} }
+	text := func(name string, fn func(string) any) native {
 		return f(name, 0, 0, func(v any, _ []any) any {
 			switch v := v.(type) {
 			case nil:
@@ -36,7 +51,7 @@ func functions() []gojq.CompilerOption {
 			}
 		})
 	}
-	return []gojq.CompilerOption{
+	return []native{
 		f("severity", 0, 0, func(v any, _ []any) any { return severity(v) }),
 		f("cwes", 0, 0, func(v any, _ []any) any { return cwes(v) }),
 		f("ids", 0, 0, func(v any, _ []any) any { return vulnerabilityIDs(v) }),

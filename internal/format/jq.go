@@ -50,7 +50,8 @@ type program struct {
 
 	once  sync.Once
 	code  *gojq.Code
-	pairs bool // its inputs are pairs with keys
+	fast  *compiled // the same as closures, or nil
+	pairs bool      // its inputs are pairs with keys
 	err   error
 }
 
@@ -103,15 +104,16 @@ func (p *program) build() (*gojq.Code, error) {
 	all = append(all, defs...)
 	q.FuncDefs = append(all, q.FuncDefs...)
 	p.pairs = used["$keys"]
-	wrapped, err := wrap(q, p.pairs)
-	if err != nil {
-		return nil, err
-	}
 	options := append(functions(),
 		gojq.WithVariables([]string{"$__state"}),
 		gojq.WithFunction("_end", 0, 0, func(any, []any) any { return endOfOutputs }),
 		gojq.WithIterFunction("_inputs", 1, 1, func(_ any, a []any) gojq.Iter { return a[0].(*feed) }), //nolint:forcetypeassert // ours
 		gojq.WithEnvironLoader(func() []string { return nil }))
+	p.fast = compileFast(q, append(functions(), options[len(options)-1]))
+	wrapped, err := wrap(q, p.pairs)
+	if err != nil {
+		return nil, err
+	}
 	code, err := gojq.Compile(wrapped, options...)
 	if err != nil {
 		return nil, p.errorf(p.src.line, "%s: %v", p.what, err)
@@ -261,10 +263,11 @@ type machine struct {
 	limits Limits
 	tables *tables
 	feeds  map[*program]*feed
+	evals  map[*program]*eval
 }
 
 func newMachine(c *clock, limits Limits, t *tables) *machine {
-	return &machine{clock: c, limits: limits, tables: t, feeds: map[*program]*feed{}}
+	return &machine{clock: c, limits: limits, tables: t, feeds: map[*program]*feed{}, evals: map[*program]*eval{}}
 }
 
 // fork makes a machine for another goroutine.
@@ -292,7 +295,33 @@ func (f *feed) Next() (any, bool) {
 }
 
 // run gives each output of p on input to emit.
-func (m *machine) run(p *program, input any, keys []any, emit func(any) error) (err error) {
+func (m *machine) run(p *program, input any, keys []any, emit func(any) error) error {
+	if err := p.compile(); err != nil {
+		return err
+	}
+	if p.fast != nil {
+		e := m.evals[p]
+		if e == nil {
+			e = &eval{clock: m.clock, tables: &feed{tables: m.tables}, slots: make([]any, p.fast.slots)}
+			m.evals[p] = e
+		}
+		m.clock.start(m.slot)
+		out, err := p.fast.run(e, input, keys, m.limits.Outputs)
+		m.clock.idle(m.slot)
+		if err == nil && len(out) <= m.limits.Outputs {
+			for _, v := range out {
+				if err := emit(v); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return m.runSlow(p, input, keys, emit)
+}
+
+// runSlow does it by gojq.
+func (m *machine) runSlow(p *program, input any, keys []any, emit func(any) error) (err error) {
 	f := m.feeds[p]
 	if f == nil {
 		if err := p.compile(); err != nil {

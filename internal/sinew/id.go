@@ -72,8 +72,9 @@ func ParsePublicID(workspaceUUID string, kind IDKind, id string) (int64, error) 
 	if len(id) != 27 || id[0] != byte(kind) {
 		return 0, bad
 	}
-	block, err := idAlphabet.DecodeString(strings.ToLower(id[1:]))
-	if err != nil || len(block) != 16 {
+	text := strings.ToLower(id[1:])
+	block, err := idAlphabet.DecodeString(text)
+	if err != nil || len(block) != 16 || idAlphabet.EncodeToString(block) != text { // two bits of the last letter are spare
 		return 0, bad
 	}
 	c, err := aes.NewCipher(idKey(workspaceUUID))
