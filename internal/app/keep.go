@@ -22,6 +22,22 @@ func (a *App) Rebuild(ctx context.Context) (*pipeline.Rebuilt, error) {
 	return a.Pipeline.Rebuild(ctx, a.Workspace.ID)
 }
 
+// Rematch runs today's matcher over everything stored.
+func (a *App) Rematch(ctx context.Context, dryRun bool) (*pipeline.Rematched, error) {
+	return a.Pipeline.Rematch(ctx, store.System(a.Workspace.ID), dryRun)
+}
+
+// Remap runs today's mappings over the evidence that is kept.
+func (a *App) Remap(ctx context.Context, dryRun bool) (*pipeline.Rematched, error) {
+	return a.Pipeline.Remap(ctx, store.System(a.Workspace.ID), func(id string) (ref, digest string) {
+		f, err := a.Engine.Format(id)
+		if err != nil {
+			return "", ""
+		}
+		return f.Ref(), f.Digest
+	}, dryRun)
+}
+
 // Backup writes everything that cannot be built again, the master key included.
 func (a *App) Backup(ctx context.Context, w io.Writer) error {
 	_, err := a.Store.Backup(ctx, w, map[string][]byte{keyMember: []byte(a.Keys.Text() + "\n")})

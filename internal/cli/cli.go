@@ -60,6 +60,8 @@ type commands struct {
 	Format   formatCmd   `cmd:"" help:"List, show, test and start report formats." group:"Formats"`
 	Log      logCmd      `cmd:"" help:"Show and verify the log of everything accepted and decided." group:"Keep"`
 	Rebuild  rebuildCmd  `cmd:"" help:"Build the projections again from the log, beside the live ones, and swap." group:"Keep"`
+	Rematch  rematchCmd  `cmd:"" help:"Run the matcher of this version over everything stored, and say or log what differs." group:"Keep"`
+	Remap    remapCmd    `cmd:"" help:"Map the stored evidence again whose mapping has changed, and say or log what differs." group:"Keep"`
 	Backup   backupCmd   `cmd:"" help:"Write a backup that restores on either engine." group:"Keep"`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup into an empty database." group:"Keep"`
 	Token_   tokenCmd    `cmd:"" name:"token" help:"API tokens." group:"Access"`

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/sinewsec/sinew/internal/app"
 	"github.com/sinewsec/sinew/internal/client"
+	"github.com/sinewsec/sinew/internal/pipeline"
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
@@ -99,6 +101,42 @@ func (rebuildCmd) Run(s *session) error {
 	}
 	if !done.Equal && !done.NewVersion {
 		return &gateError{"the rebuilt projection differs from the live one: history hash " + done.Before + " before, " + done.After + " after"}
+	}
+	return nil
+}
+
+// againCmd is what rematch and remap share: a dry run unless told otherwise.
+type againCmd struct {
+	Apply bool `help:"Log the difference, so that it counts; without it nothing is changed."`
+}
+
+type rematchCmd struct{ againCmd }
+
+func (c *rematchCmd) Run(s *session) error { return c.again(s, "rematch", (*app.App).Rematch) }
+
+type remapCmd struct{ againCmd }
+
+func (c *remapCmd) Run(s *session) error { return c.again(s, "remap", (*app.App).Remap) }
+
+func (c *againCmd) again(s *session, what string, run func(*app.App, context.Context, bool) (*pipeline.Rematched, error)) error {
+	if err := s.local(what); err != nil {
+		return err
+	}
+	a, err := s.open(what)
+	if err != nil {
+		return err
+	}
+	done, err := run(a, s.ctx, !c.Apply)
+	if err != nil {
+		return err
+	}
+	if s.opts.JSON {
+		return writeJSON(s.env.Stdout, done)
+	}
+	s.printf("%d families come out differently: %d findings keep their id, %d ids redirect to another, %d findings are new\n",
+		done.Families, done.Kept, done.Redirected, done.New)
+	if done.Families > 0 && !c.Apply {
+		s.hint("nothing was changed; sinew %s --apply logs it", what)
 	}
 	return nil
 }

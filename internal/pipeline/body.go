@@ -38,15 +38,24 @@ func newBodyWriter(w io.Writer) *bodyWriter {
 var errBodyOrder = errors.New("the lines of the body are out of order")
 
 func (b *bodyWriter) write(line sinew.SnapshotBody) error {
+	b.buf.Reset()
+	if err := b.enc.Encode(line); err != nil {
+		return fmt.Errorf("encode line %d of the body: %w", b.count, err)
+	}
+	return b.writeText(b.buf.Bytes())
+}
+
+// writeText writes a line that is encoded already, as write does it.
+func (b *bodyWriter) writeText(line []byte) error {
 	rank := 3
 	switch {
-	case line.Observation != nil:
+	case bytes.HasPrefix(line, []byte(`{"o":`)):
 		rank = 0
 		b.count++
-	case line.Asset != nil:
+	case bytes.HasPrefix(line, []byte(`{"a":`)):
 		rank = 1
 		b.assets++
-	case line.Relation != nil:
+	case bytes.HasPrefix(line, []byte(`{"r":`)):
 		rank = 2
 		b.assets++
 	default:
@@ -56,11 +65,7 @@ func (b *bodyWriter) write(line sinew.SnapshotBody) error {
 		return errBodyOrder
 	}
 	b.rank = rank
-	b.buf.Reset()
-	if err := b.enc.Encode(line); err != nil {
-		return fmt.Errorf("encode line %d of the body: %w", b.count, err)
-	}
-	_, err := b.w.Write(b.buf.Bytes())
+	_, err := b.w.Write(line)
 	return err
 }
 

@@ -17,6 +17,9 @@ type Child struct {
 	FormatsDir string // the operator's mappings, if there are any
 }
 
+// Mappings says what the reports are mapped with.
+func (c Child) Mappings() string { return mappings(c.Engine) }
+
 // Parse implements [Parser].
 func (c Child) Parse(ctx context.Context, req ParseRequest, body, evidence io.Writer) (*Parsed, error) {
 	spool, ok := req.Input.R.(*format.Spool)
@@ -35,6 +38,9 @@ func (c Child) Parse(ctx context.Context, req ParseRequest, body, evidence io.Wr
 	opt := sandbox.Options{
 		Format: req.Format, Formats: c.FormatsDir, Key: req.RedactionKey, KeyID: req.RedactionID,
 		Limits: req.Limits, SpoolDir: req.SpoolDir, Evidence: evidence,
+	}
+	if req.Paths == (Paths{}) { // nothing in a line is ours to change
+		opt.Raw = lines.writeText
 	}
 	res, err := sandbox.Run(ctx, c.Exe, c.Engine, req.Input.Name, spool, opt, func(b sinew.SnapshotBody) error {
 		req.Paths.rewrite(b.Observation)

@@ -84,7 +84,7 @@ func (j *projector) decision(ctx context.Context, e sinew.Entry) error {
 	if err := j.p.point("staged"); err != nil {
 		return err
 	}
-	return j.flip(ctx, st, e.Seq, nil, false)
+	return j.flip(ctx, st, e.Seq, nil)
 }
 
 func (f *fold) decideAll(ctx context.Context, ids []int64, births map[int64]int64, v store.VerdictRow) error {

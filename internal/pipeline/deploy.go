@@ -164,7 +164,7 @@ func (f *fold) newestOf(ctx context.Context, v string) (*captured, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := sn.now(&rows[i]); err != nil {
+		if err := f.j.now(ctx, sn, &rows[i]); err != nil {
 			return nil, err
 		}
 		if sn.S.Coverage.Status == sinew.CoverageFailed {

@@ -91,6 +91,19 @@ func newHouse(t testing.TB, dsn string) *house {
 	return h
 }
 
+// openEmpty gives another database of the same kind, without a workspace.
+func openEmpty(t *testing.T, like *house) *house {
+	t.Helper()
+	dsn := filepath.Join(t.TempDir(), "other.db")
+	if like.db.Engine() == "postgres" {
+		dsn = pgtest.URL(t)
+	}
+	h := &house{TB: t, dsn: dsn, now: like.now, r: like.r}
+	h.open()
+	t.Cleanup(func() { h.db.Close() })
+	return h
+}
+
 func (h *house) open() {
 	h.Helper()
 	db, err := store.Open(h.Context(), h.dsn, store.Options{Now: func() time.Time { return h.now }})

@@ -20,14 +20,21 @@ type snap struct {
 	At       int64 // effective
 	Received int64
 	Body     [32]byte
-	// First is the ordinal of the first observation: not 0 where a later mapping
-	// of the same report brought more (remap).
-	First int64
+	// coords are the ordinals that the observations are known by, where a later
+	// mapping made another body of the same report: what it has in common with the
+	// first one keeps its coordinates. Nil: each is known by its place in the body.
+	coords []int64
+	fresh  *Remapping // the body was made just now
 
 	cover *identity.CoverageIndex
 }
 
-func (s *snap) ordinal(i int64) int64 { return s.First + i }
+func (s *snap) ordinal(i int64) int64 {
+	if s.coords != nil {
+		return s.coords[i]
+	}
+	return i
+}
 
 // complete reports whether everything that the snapshot shows in its place is
 // all there is: such a snapshot moves the place's last-seen time.
@@ -48,6 +55,9 @@ type fold struct {
 	quiet  bool // a fold that is done again: no events, decisions are carried over
 	res    *Result
 	born   int64 // the entry that places are born in
+
+	firstPhase int64                                // of a fold that is done again
+	diff       struct{ kept, redirected, born int } // by a fold that was done again
 
 	provisional int64 // in place of the seq of a snapshot, while names are not known; 0 if they are
 
@@ -74,13 +84,8 @@ func (f *fold) addPlace(p *store.PlaceRow) {
 }
 
 // hasSiblings reports whether the family has places other than pl.
-func (f *fold) hasSiblings(_ context.Context, pl *store.PlaceRow) (bool, error) {
-	for _, p := range f.places {
-		if p.ID != pl.ID {
-			return true, nil
-		}
-	}
-	return false, nil
+func (f *fold) hasSiblings(pl *store.PlaceRow) bool {
+	return slices.ContainsFunc(f.places, func(p *store.PlaceRow) bool { return p.ID != pl.ID })
 }
 
 // eachObservation decodes the observations of a snapshot in report order.
@@ -143,7 +148,6 @@ func (f *fold) apply(ctx context.Context, pl *store.PlaceRow, sn *snap, at int64
 	if err := f.applySeen(ctx, pl, sn, at, as, x, fresh); err != nil {
 		return err
 	}
-	as.hash = nil
 	if err := f.applyUnseen(ctx, pl, sn, at, x); err != nil {
 		return err
 	}
@@ -174,14 +178,20 @@ func (f *fold) applySeen(ctx context.Context, pl *store.PlaceRow, sn *snap, at i
 		k := x.find(id)
 		if k >= 0 {
 			x.seen[k] = true
-			if as.hash != nil && f.same(x, k, as.hash[i], sinew.ToolOpen, sn) && x.state[k] == 0 {
-				f.res.Unchanged++
+			if as.matched && as.pass[i] == uint8(identity.PassUnchanged) && x.state[k] == 0 && sn.complete() && !x.dated[k] {
+				f.res.Unchanged++ // and need not even be decoded again
 				continue
 			}
 		}
 		o, err := b.observation(text)
 		if err != nil {
 			return fmt.Errorf("body of snapshot %d: %w", sn.Seq, err)
+		}
+		if pl.Kind == sinew.PlaceDeployed && identity.EventOf(o.Status) != identity.EventSeen {
+			if k >= 0 {
+				x.seen[k] = false // what the tool says is fixed does not run
+			}
+			continue
 		}
 		keys, hash := f.hasher.Hash(o)
 		if k >= 0 && f.same(x, k, hash, o.Status, sn) {

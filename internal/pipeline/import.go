@@ -91,8 +91,11 @@ func (p *Pipeline) Import(ctx context.Context, r sinew.Reader, u Upload, progres
 		return nil, fmt.Errorf("receive %s: %w", u.Name, err)
 	}
 	defer done()
-	raw := hex.EncodeToString(mac.Sum(nil))
-	request, err := requestDigest(raw, u.ImportOptions)
+	request, err := requestDigest(hex.EncodeToString(mac.Sum(nil)), u.ImportOptions)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := p.rawMAC(mac, u.ImportOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +106,14 @@ func (p *Pipeline) Import(ctx context.Context, r sinew.Reader, u Upload, progres
 	}
 	im := &importing{p: p, r: r, ws: ws, u: &u, progress: progress}
 	defer im.abort()
-	if err := im.parse(ctx, in); err != nil {
+	known, err := im.readBefore(ctx, raw)
+	if err != nil {
 		return nil, err
+	}
+	if !known {
+		if err := im.parse(ctx, in); err != nil {
+			return nil, err
+		}
 	}
 	im.s.RawMAC = raw
 	a, err := im.accept(ctx, request)
@@ -197,6 +206,7 @@ type importing struct {
 
 	body, evidence *store.BlobWriter
 	s              sinew.Snapshot
+	reused         bool // s was read by an earlier import
 	blobs          []store.BlobRef
 }
 
@@ -307,8 +317,10 @@ func (im *importing) declare() {
 	if s.Mode == "" {
 		s.Mode = sinew.ModeComplete
 	}
-	s.Coverage.Paths = Paths{Strip: o.StripPrefix, Prefix: o.PathPrefix}.scope(s.Coverage.Paths)
-	s.Coverage = identity.Combine(s.Coverage, o.Coverage)
+	if !im.reused { // else both words are in it already
+		s.Coverage.Paths = Paths{Strip: o.StripPrefix, Prefix: o.PathPrefix}.scope(s.Coverage.Paths)
+		s.Coverage = identity.Combine(s.Coverage, o.Coverage)
+	}
 	if s.Commit == "" {
 		s.Commit = s.Coverage.Commit
 	}

@@ -90,7 +90,7 @@ func readKeyFile(file string) (Keys, error) {
 		return Keys{}, sinew.Errorf(sinew.CodeInvalid, "the key file can be read by others (mode %04o)", perm).
 			At(file).Hint("run: chmod 600 %s", file)
 	}
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // the operator names it
 	if err != nil {
 		return Keys{}, fmt.Errorf("read the key file: %w", err)
 	}
@@ -111,7 +111,7 @@ func makeKeyFile(file string) (Keys, error) {
 	if err != nil {
 		return Keys{}, fmt.Errorf("make the key file: %w", err)
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // it has another name by then
 	_, err = tmp.WriteString(base64.StdEncoding.EncodeToString(k.master[:]) + "\n")
 	err = errors.Join(err, tmp.Chmod(0o600), tmp.Sync(), tmp.Close())
 	if err != nil {

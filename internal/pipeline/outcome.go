@@ -21,6 +21,7 @@ type Outcome struct {
 	Cause   string `json:"cause"` // snapshot, refold, remap or rematch
 	After   int64  `json:"after"` // the entry that it belongs to: applied right after it
 	Matcher string `json:"matcher"`
+	Family  int64  `json:"family,omitempty"` // local id, of a rematch
 	// Assignments in fold order; those of a family that are not listed stay.
 	Assignments []Assignment `json:"assignments"`
 	Replaces    bool         `json:"replaces,omitempty"` // earlier outcomes of these snapshots
@@ -30,8 +31,8 @@ type Outcome struct {
 type Assignment struct {
 	Snapshot int64  `json:"snapshot"`       // seq
 	Digest   string `json:"digest"`         // of the assignment blob
-	Body     string `json:"body,omitempty"` // of the body that a new mapping made
-	Mapping  string `json:"mapping,omitempty"`
+	Body     string `json:"body,omitempty"` // digest of the body that a new mapping made
+	*Remapping
 }
 
 // The causes of an outcome.
@@ -91,19 +92,39 @@ func (j *projector) readAssignment(ctx context.Context, sn *snap, digest [32]byt
 	return as, nil
 }
 
-// outcomesAfter gives, in a rebuild, the outcomes that belong to an entry.
-func (j *projector) outcomesAfter(ctx context.Context, seq int64) ([]Outcome, error) {
-	var out []Outcome
+// outcomesAfter gives what the log says already of an entry: its own outcome,
+// and those that a person asked for after it.
+func (j *projector) outcomesAfter(ctx context.Context, seq int64) (own, again []Outcome, err error) {
 	for _, s := range j.outcomes[seq] {
 		e, err := j.db.Entry(ctx, store.System(j.ws.ID), s)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		o, err := payload[Outcome](e)
 		if err != nil {
-			return nil, fmt.Errorf("outcome %d: %w", s, err)
+			return nil, nil, fmt.Errorf("outcome %d: %w", s, err)
 		}
-		out = append(out, o)
+		switch o.Cause {
+		case causeSnapshot, causeRefold:
+			own = append(own, o)
+		default:
+			again = append(again, o)
+		}
+	}
+	return own, again, nil
+}
+
+// digests gives the assignments of some outcomes, by snapshot.
+func digests(outcomes []Outcome) (map[int64][32]byte, error) {
+	out := map[int64][32]byte{}
+	for i := range outcomes {
+		for _, a := range outcomes[i].Assignments {
+			d, err := store.ParseDigest(a.Digest)
+			if err != nil {
+				return nil, err
+			}
+			out[a.Snapshot] = d
+		}
 	}
 	return out, nil
 }

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
@@ -19,6 +21,25 @@ type Parser interface {
 	// is to be thrown away.
 	Parse(ctx context.Context, req ParseRequest, body, evidence io.Writer) (*Parsed, error)
 }
+
+// mapped is a parser that can say what it maps with. Where it does, a report that
+// was read before by the same mappings is not read again.
+type mapped interface {
+	Mappings() string // a digest of every mapping
+}
+
+// mappings digests every mapping of an engine: a new one may recognise a report
+// that another one was used for.
+func mappings(e *format.Engine) string {
+	h := sha256.New()
+	for _, f := range e.Formats() {
+		_, _ = h.Write([]byte(f.Ref() + " " + f.Digest + "\n")) // a hash takes everything
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Mappings says what the reports are mapped with.
+func (p InProcess) Mappings() string { return mappings(p.Engine) }
 
 // ParseRequest is a report to be mapped.
 type ParseRequest struct {

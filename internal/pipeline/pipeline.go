@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sinewsec/sinew/internal/identity"
 	"github.com/sinewsec/sinew/internal/sinew"
 	"github.com/sinewsec/sinew/internal/store"
 )
@@ -32,8 +33,10 @@ type Options struct {
 
 // Pipeline runs the way. It is safe for concurrent use.
 type Pipeline struct {
-	db   *store.DB
-	opt  Options
+	db  *store.DB
+	opt Options
+	// pair is identity.Match; tests put another matcher's rules in its place.
+	pair func([]identity.Prior, []identity.Keys) []identity.Pair
 	lock sync.Map // workspace -> chan struct{}: one projection at a time in this process
 }
 
@@ -42,7 +45,7 @@ func New(db *store.DB, opt Options) *Pipeline {
 	if opt.Purpose == "" {
 		opt.Purpose = "sinew"
 	}
-	return &Pipeline{db: db, opt: opt}
+	return &Pipeline{db: db, opt: opt, pair: identity.Match}
 }
 
 // point is where a test may stop the work as if the process had died.
@@ -72,13 +75,6 @@ func micros(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixMicro()
-}
-
-func fromMicros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
 }
 
 // version is what a snapshot is of: the artifact's digest, else the commit.

@@ -102,7 +102,7 @@ func (l *priorList) ranked() []identity.Prior {
 	}
 	order := make([]int32, len(l.list))
 	for i := range order {
-		order[i] = int32(i) //nolint:gosec // a place has less than 2^31 presences
+		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int {
 		x, y := &l.ranks[a], &l.ranks[b]
@@ -128,9 +128,9 @@ func prior(k *store.PresenceKeys) identity.Prior {
 
 // assignment says which finding each observation of a snapshot is.
 type assignment struct {
-	ids  []int64
-	pass []uint8
-	hash []int64 // content hashes, where matching computed them; else nil
+	ids     []int64
+	pass    []uint8
+	matched bool // just now, with what the place holds: the passes speak of that
 }
 
 // match decides which finding each observation of a snapshot is: first within
@@ -140,25 +140,21 @@ func (f *fold) match(ctx context.Context, pl *store.PlaceRow, sn *snap) (*assign
 	if err != nil {
 		return nil, nil, err
 	}
-	siblings, err := f.hasSiblings(ctx, pl)
-	if err != nil {
-		return nil, nil, err
-	}
-	as := &assignment{}
+	siblings := f.hasSiblings(pl)
+	as := &assignment{matched: true}
 	if len(priors) == 0 && !siblings {
 		return f.allNew(as, sn), x, nil
 	}
 	next := make([]identity.Keys, 0, sn.S.Observations)
-	as.hash = make([]int64, 0, sn.S.Observations)
 	var h identity.Hasher
 	if err := f.eachObservation(ctx, sn, func(_ int64, o *sinew.Observation) error {
-		keys, hash := h.Hash(o)
-		next, as.hash = append(next, keys), append(as.hash, hash)
+		keys, _ := h.Hash(o)
+		next = append(next, keys)
 		return nil
 	}); err != nil {
 		return nil, nil, err
 	}
-	pairs := identity.Match(priors, next)
+	pairs := f.j.p.pair(priors, next)
 	as.ids = make([]int64, len(next))
 	as.pass = make([]uint8, len(next))
 	used := make([]bool, len(priors))
@@ -171,7 +167,6 @@ func (f *fold) match(ctx context.Context, pl *store.PlaceRow, sn *snap) (*assign
 		as.ids[i], as.pass[i] = x.ids[p.Prior], uint8(p.Pass)
 		used[p.Prior] = true
 	}
-	priors = nil
 	if left > 0 && siblings {
 		if err := f.matchSiblings(ctx, pl, x, used, next, pairs, as); err != nil {
 			return nil, nil, err

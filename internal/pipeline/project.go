@@ -19,9 +19,12 @@ type projector struct {
 	ws    sinew.Workspace
 	space int64
 
-	// outcomes names, in a rebuild, the outcome that each entry had: entry ->
-	// seqs of the outcome entries that belong after it. Nil while live.
-	outcomes map[int64][]int64
+	// outcomes names the outcome entries that the log holds already for entries
+	// that are still to be projected: in a rebuild, or after a restore. What they
+	// say is applied; only an entry without one is matched.
+	outcomes  map[int64][]int64
+	given     []Outcome // those of the entry at hand
+	replaying bool      // a rebuild: nothing is matched and nothing appended
 
 	newPlaces int64 // born in the entry at hand
 	rules     *identity.Rules
@@ -43,6 +46,9 @@ func (p *Pipeline) Project(ctx context.Context, ws int64) error {
 		}
 		j, err := p.projector(ctx, lease, space.ID)
 		if err != nil {
+			return err
+		}
+		if err := j.readOutcomes(ctx, space.ProjectedSeq); err != nil {
 			return err
 		}
 		return j.drain(ctx, space.ProjectedSeq)
@@ -118,6 +124,16 @@ func (j *projector) drain(ctx context.Context, seq int64) error {
 // entry projects one entry, and reports whether the space was moved to it.
 func (j *projector) entry(ctx context.Context, e sinew.Entry) (moved bool, err error) {
 	j.newPlaces = 0
+	var again []Outcome
+	if j.given, again, err = j.outcomesAfter(ctx, e.Seq); err != nil {
+		return false, err
+	}
+	defer func() {
+		for i := 0; err == nil && i < len(again); i++ {
+			err = j.rematched(ctx, e, &again[i], i)
+			moved = true
+		}
+	}()
 	switch e.Kind {
 	case sinew.EntrySnapshot:
 		err = j.snapshot(ctx, e)
@@ -178,11 +194,11 @@ func (j *projector) snapshotEntry(ctx context.Context, seq int64) (*snap, error)
 	if err != nil {
 		return nil, err
 	}
-	return j.snapOf(ctx, e)
+	return j.snapOf(e)
 }
 
 // snapOf makes the snapshot of an entry, with the body that holds now.
-func (j *projector) snapOf(ctx context.Context, e sinew.Entry) (*snap, error) {
+func (j *projector) snapOf(e sinew.Entry) (*snap, error) {
 	s, err := payload[sinew.Snapshot](e)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %d: %w", e.Seq, err)
@@ -194,15 +210,6 @@ func (j *projector) snapOf(ctx context.Context, e sinew.Entry) (*snap, error) {
 		}
 	}
 	return sn, nil
-}
-
-// now makes sn what holds since its report was mapped again, if it was.
-func (s *snap) now(row *store.SnapshotRow) error {
-	if len(row.Body) != len(s.Body) {
-		return fmt.Errorf("snapshot %d: the digest of its body has %d bytes", s.Seq, len(row.Body))
-	}
-	copy(s.Body[:], row.Body)
-	return nil
 }
 
 // body gives the digest of the body that holds for a snapshot.

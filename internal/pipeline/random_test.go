@@ -70,7 +70,9 @@ func history(rnd *rand.Rand, n int) []fact {
 		}
 		s := snapshotOf(tools[rnd.IntN(len(tools))], "shop", refs[rnd.IntN(len(refs))])
 		s.Coverage = []sinew.Coverage{
-			covered, covered, {}, {Status: sinew.CoverageFailed},
+			covered, covered,
+			{},
+			{Status: sinew.CoverageFailed},
 			{Status: sinew.CoveragePartial, Rules: all, Paths: sinew.Scope{Include: []string{"a/**"}}},
 		}[rnd.IntN(5)]
 		if rnd.IntN(3) == 0 {

@@ -51,7 +51,8 @@ func (p *Pipeline) rebuild(ctx context.Context, lease *store.Lease) (*Rebuilt, e
 	if err != nil {
 		return nil, err
 	}
-	if err := j.readOutcomes(ctx); err != nil {
+	j.replaying = true
+	if err := j.readOutcomes(ctx, 0); err != nil {
 		return nil, err
 	}
 	if err := j.replay(ctx, live.ProjectedSeq); err != nil {
@@ -75,14 +76,14 @@ func (p *Pipeline) rebuild(ctx context.Context, lease *store.Lease) (*Rebuilt, e
 		return nil, err
 	}
 	// What was accepted meanwhile.
-	j.outcomes = nil
+	j.replaying = false
 	return out, j.drain(ctx, live.ProjectedSeq)
 }
 
-// readOutcomes makes j one that reads what the matcher said.
-func (j *projector) readOutcomes(ctx context.Context) error {
+// readOutcomes finds what the log holds of outcomes of entries after seq.
+func (j *projector) readOutcomes(ctx context.Context, after int64) error {
 	j.outcomes = map[int64][]int64{}
-	seqs, err := j.db.EntriesOf(ctx, j.ws.ID, string(sinew.EntryOutcome), 0, math.MaxInt64)
+	seqs, err := j.db.EntriesOf(ctx, j.ws.ID, string(sinew.EntryOutcome), after, math.MaxInt64)
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,9 @@ func (j *projector) readOutcomes(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("outcome %d: %w", seq, err)
 		}
-		j.outcomes[o.After] = append(j.outcomes[o.After], seq)
+		if o.After > after {
+			j.outcomes[o.After] = append(j.outcomes[o.After], seq)
+		}
 	}
 	return nil
 }

@@ -70,10 +70,6 @@ func (j *projector) ref(ctx context.Context, e sinew.Entry) error {
 func (j *projector) eventEntry(ctx context.Context, e sinew.Entry, at int64, families []store.FamilyRow,
 	record func(*store.Stage) error, apply func(*fold) error,
 ) error {
-	outcomes, err := j.outcomesAfter(ctx, e.Seq)
-	if err != nil {
-		return err
-	}
 	st, err := j.begin(ctx)
 	if err != nil {
 		return err
@@ -81,44 +77,60 @@ func (j *projector) eventEntry(ctx context.Context, e sinew.Entry, at int64, fam
 	if err := record(st); err != nil {
 		return err
 	}
-	var assigned []Assignment
+	var out *Outcome // of the families that were folded again
 	for _, fam := range families {
-		more, err := j.eventFamily(ctx, st, e, at, fam, outcomes, apply)
+		late, assigned, err := j.eventFamily(ctx, st, e, at, fam, apply)
 		if err != nil {
 			return err
 		}
-		assigned = append(assigned, more...)
+		if late && out == nil {
+			out = &Outcome{Cause: causeRefold, Replaces: true, Assignments: []Assignment{}}
+		}
+		if late {
+			out.Assignments = append(out.Assignments, assigned...)
+		}
 	}
 	if err := j.p.point("staged"); err != nil {
 		return err
 	}
-	return j.flip(ctx, st, e.Seq, assigned, true)
+	return j.flip(ctx, st, e.Seq, out)
 }
 
 func (j *projector) eventFamily(ctx context.Context, st *store.Stage, e sinew.Entry, at int64, fam store.FamilyRow,
-	outcomes []Outcome, apply func(*fold) error,
-) ([]Assignment, error) {
+	apply func(*fold) error,
+) (late bool, assigned []Assignment, err error) {
 	f, err := j.openFold(ctx, st, fam, e)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	defer f.closeLines()
-	late, err := f.lateEvent(ctx, at)
-	if err != nil {
-		return nil, err
+	if late, err = f.lateEvent(ctx, at); err != nil {
+		return false, nil, err
 	}
 	if !late {
-		return nil, apply(f)
+		return false, nil, apply(f)
 	}
+	assigned, err = f.wholeAgain(ctx, nil)
+	return true, assigned, err
+}
+
+// wholeAgain folds a family again without a new snapshot; bodies are those that a
+// new mapping made.
+func (f *fold) wholeAgain(ctx context.Context, bodies map[int64]remapped) ([]Assignment, error) {
 	items, err := f.timeline(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := j.db.SnapshotsOf(ctx, j.space, fam.ID)
+	rows, err := f.j.db.SnapshotsOf(ctx, f.j.space, f.fam.ID)
 	if err != nil {
 		return nil, err
 	}
-	return f.again(ctx, items, rows, outcomes, nil)
+	if len(bodies) > 0 {
+		if err := f.takeBodies(items, rows, bodies); err != nil {
+			return nil, err
+		}
+	}
+	return f.again(ctx, items, rows, nil)
 }
 
 // lateEvent reports whether something newer than at is projected in the family.

@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sinewsec/sinew/internal/sinew"
@@ -28,7 +30,7 @@ type refold struct {
 	births  []int64               // every id that was ever given out in the family, sorted
 	given   map[int64]*assignment // by snapshot; nil while matching
 	matched map[int64]*assignment
-	first   map[int64]int64 // ordinal of a snapshot's first observation
+	coords  map[int64]map[int64]int64 // of snapshots that were mapped again: ordinal -> place in the body
 }
 
 type oldFinding struct {
@@ -38,7 +40,7 @@ type oldFinding struct {
 
 // refoldWith folds the family again with a late snapshot. row is the snapshot's
 // own, which gets its assignment.
-func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow, outcomes []Outcome) ([]Assignment, error) {
+func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow) ([]Assignment, error) {
 	items, err := f.timeline(ctx, sn)
 	if err != nil {
 		return nil, err
@@ -48,7 +50,7 @@ func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow,
 		return nil, err
 	}
 	rows = append(rows, *row)
-	out, err := f.again(ctx, items, rows, outcomes, sn)
+	out, err := f.again(ctx, items, rows, sn)
 	if err != nil {
 		return nil, err
 	}
@@ -65,28 +67,38 @@ func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow,
 // again folds the family's timeline from scratch. rows are its snapshots, the
 // one that is being projected last; their assignments are updated. It gives the
 // assignments that changed.
-func (f *fold) again(ctx context.Context, items []*item, rows []store.SnapshotRow, outcomes []Outcome, sn *snap) ([]Assignment, error) {
+func (f *fold) again(ctx context.Context, items []*item, rows []store.SnapshotRow, sn *snap) ([]Assignment, error) {
 	f.res.Late = true
 	f.fam.Folds++
 	f.st.SaveFamily(f.fam)
-	r := &refold{f: f, items: items, first: map[int64]int64{}}
+	r := &refold{f: f, items: items, coords: map[int64]map[int64]int64{}}
 	for _, it := range items {
-		if it.sn != nil {
-			r.first[it.seq] = it.sn.First
+		if it.sn == nil || it.sn.coords == nil {
+			continue
 		}
+		at := make(map[int64]int64, len(it.sn.coords))
+		for i, n := range it.sn.coords {
+			at[n] = int64(i)
+		}
+		r.coords[it.seq] = at
 	}
 	if err := r.remember(ctx); err != nil {
 		return nil, err
 	}
-	if f.j.outcomes == nil {
+	switch {
+	case f.j.given == nil && f.j.replaying:
+		return nil, errors.New("the log holds no outcome of this fold")
+	case f.j.given == nil:
 		if err := r.endAll(ctx); err != nil {
 			return nil, err
 		}
 		if err := r.matchAll(ctx); err != nil {
 			return nil, err
 		}
-	} else if err := r.readAll(ctx, rows, outcomes); err != nil {
-		return nil, err
+	default:
+		if err := r.readAll(ctx, rows); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.decisions(ctx); err != nil {
 		return nil, err
@@ -232,28 +244,24 @@ func (n chainName) final() int64 {
 }
 
 // readAll takes the assignments from the log.
-func (r *refold) readAll(ctx context.Context, rows []store.SnapshotRow, outcomes []Outcome) error {
-	digests := map[int64][32]byte{}
+func (r *refold) readAll(ctx context.Context, rows []store.SnapshotRow) error {
+	names := map[int64][32]byte{}
 	for i := range rows {
 		if len(rows[i].Assignment) == 32 {
-			digests[rows[i].Seq] = [32]byte(rows[i].Assignment)
+			names[rows[i].Seq] = [32]byte(rows[i].Assignment)
 		}
 	}
-	for _, o := range outcomes {
-		for _, a := range o.Assignments {
-			d, err := store.ParseDigest(a.Digest)
-			if err != nil {
-				return err
-			}
-			digests[a.Snapshot] = d
-		}
+	given, err := digests(r.f.j.given)
+	if err != nil {
+		return err
 	}
+	maps.Copy(names, given)
 	r.given = map[int64]*assignment{}
 	for _, it := range r.items {
 		if it.sn == nil {
 			continue
 		}
-		d, ok := digests[it.seq]
+		d, ok := names[it.seq]
 		if !ok {
 			return fmt.Errorf("snapshot %d has no outcome", it.seq)
 		}
@@ -273,7 +281,13 @@ func (r *refold) finding(birth int64) (int64, bool) {
 	if as == nil {
 		return 0, false
 	}
-	ordinal -= r.first[seq]
+	if at := r.coords[seq]; at != nil {
+		i, ok := at[ordinal]
+		if !ok {
+			return 0, false // a later mapping no longer tells it
+		}
+		ordinal = i
+	}
 	if ordinal < 0 || ordinal >= int64(len(as.ids)) {
 		return 0, false
 	}
@@ -337,7 +351,7 @@ func (r *refold) run(ctx context.Context) error {
 			return err
 		}
 	}
-	f.provisional, f.phase = 0, 0 // events that follow are numbered alike, live and in a rebuild
+	f.provisional, f.phase = 0, f.firstPhase // events that follow are numbered alike, live and in a rebuild
 	f.entry, f.known, f.quiet, f.res, f.running, f.versions = entry, known, false, res, nil, nil
 	return f.st.Flush(ctx)
 }
@@ -403,6 +417,7 @@ func (r *refold) redirect(ctx context.Context) error {
 			r.f.st.EndRedirect(b)
 		}
 		if ok {
+			r.f.diff.redirected++
 			r.f.st.NewRedirect(store.RedirectRow{Old: b, New: to})
 		}
 	}
@@ -415,6 +430,7 @@ func (r *refold) compare(ctx context.Context) error {
 	f := r.f
 	why := "an older snapshot was folded in"
 	i := 0
+	f.diff.kept, f.diff.born = 0, 0
 	return f.eachFinding(ctx, func(row *store.FindingRow) error {
 		for i < len(r.old) && r.old[i].id < row.ID {
 			i++
@@ -422,11 +438,14 @@ func (r *refold) compare(ctx context.Context) error {
 		switch {
 		case i == len(r.old) || r.old[i].id != row.ID:
 			f.res.New++
+			f.diff.born++
 			return nil
 		case r.old[i].state == row.State:
+			f.diff.kept++
 			f.res.Unchanged++
 			return nil
 		}
+		f.diff.kept++
 		f.res.Changed++
 		return f.event(ctx, &findingState{row: *row}, f.known, "refolded", 0, string(r.old[i].state), string(row.State), why)
 	})
@@ -448,15 +467,21 @@ func (r *refold) assignments(ctx context.Context, rows []store.SnapshotRow, sn *
 		if err != nil {
 			return nil, err
 		}
-		if len(rows[i].Assignment) == 32 && [32]byte(rows[i].Assignment) == digest {
+		if it.sn.fresh == nil && len(rows[i].Assignment) == 32 && [32]byte(rows[i].Assignment) == digest {
 			continue
 		}
 		rows[i].Assignment = digest[:]
 		if sn == nil || it.seq != sn.Seq {
-			rows[i].Result = "" // stays
+			if it.sn.fresh == nil {
+				rows[i].Result = "" // stays
+			}
 			f.st.SaveSnapshot(rows[i])
 		}
-		out = append(out, Assignment{Snapshot: it.seq, Digest: hexDigest(digest)})
+		a := Assignment{Snapshot: it.seq, Digest: hexDigest(digest), Remapping: it.sn.fresh}
+		if it.sn.fresh != nil {
+			a.Body = hexDigest(it.sn.Body)
+		}
+		out = append(out, a)
 	}
 	return out, nil
 }

@@ -25,6 +25,16 @@ type Result struct {
 	Late        bool           `json:"late,omitempty"`    // older than what was there: the family was folded again
 	Same        bool           `json:"same,omitempty"`    // tells what the snapshot before told
 	Notes       []string       `json:"notes,omitempty"`
+	Remapped    *Remapping     `json:"remapped,omitempty"` // the body is one that a later mapping made
+}
+
+// Remapping says what a later mapping made of a snapshot's report.
+type Remapping struct {
+	Mapping      string `json:"mapping"` // id/version
+	Observations int    `json:"observations"`
+	Assets       int    `json:"assets,omitempty"`
+	Withdrawn    int    `json:"withdrawn,omitempty"`
+	Coordinates  string `json:"coordinates"` // digest of the blob that says by which ordinals the observations are known
 }
 
 // Fixed counts what was closed by whose word.

@@ -57,7 +57,7 @@ func (j *projector) rulesEntry(ctx context.Context, e sinew.Entry) error {
 	if err := j.p.point("staged"); err != nil {
 		return err
 	}
-	if err := j.flip(ctx, st, e.Seq, nil, false); err != nil {
+	if err := j.flip(ctx, st, e.Seq, nil); err != nil {
 		j.rulesRead = false
 		return err
 	}

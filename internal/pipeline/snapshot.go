@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/sinewsec/sinew/internal/identity"
@@ -14,13 +15,12 @@ import (
 // observation is which finding, and the answer goes to the log with the flip; in
 // a rebuild the log says it. What follows from the answer is the same code.
 func (j *projector) snapshot(ctx context.Context, e sinew.Entry) error {
-	sn, err := j.snapOf(ctx, e)
+	sn, err := j.snapOf(e)
 	if err != nil {
 		return err
 	}
-	outcomes, err := j.outcomesAfter(ctx, e.Seq)
-	if err != nil {
-		return err
+	if j.replaying && j.given == nil {
+		return errors.New("the log holds no outcome of it")
 	}
 	st, err := j.begin(ctx)
 	if err != nil {
@@ -63,9 +63,9 @@ func (j *projector) snapshot(ctx context.Context, e sinew.Entry) error {
 	}
 	var assigned []Assignment
 	if late {
-		assigned, err = f.refoldWith(ctx, sn, &row, outcomes)
+		assigned, err = f.refoldWith(ctx, sn, &row)
 	} else {
-		assigned, err = f.newest(ctx, pl, sn, &row, outcomes)
+		assigned, err = f.newest(ctx, pl, sn, &row)
 	}
 	if err != nil {
 		return err
@@ -74,28 +74,37 @@ func (j *projector) snapshot(ctx context.Context, e sinew.Entry) error {
 		return err
 	}
 	st.SaveSnapshot(row)
-	return j.flip(ctx, st, e.Seq, assigned, late)
+	out := &Outcome{Cause: causeSnapshot, Assignments: assigned}
+	if late {
+		out.Cause, out.Replaces = causeRefold, true
+	}
+	return j.flip(ctx, st, e.Seq, out)
 }
 
-// flip ends a stage, between two points at which tests let the process die.
-// Live, assignments that changed go to the log as the outcome of the entry.
-func (j *projector) flip(ctx context.Context, st *store.Stage, after int64, assigned []Assignment, late bool) error {
+// flip ends a stage, between two points at which tests let the process die. out
+// is what the matcher said, nil if it was not asked; it goes to the log unless
+// that is where it came from.
+func (j *projector) flip(ctx context.Context, st *store.Stage, after int64, out *Outcome) error {
 	f := store.Flip{Projected: after}
-	if len(assigned) > 0 && j.outcomes == nil {
-		out := Outcome{
-			Schema: OutcomeSchema, Cause: causeSnapshot, After: after, Matcher: identity.MatcherVersion,
-			Assignments: assigned, Replaces: late,
-		}
-		if late {
-			out.Cause = causeRefold
-		}
+	if out != nil && j.given == nil && !j.replaying {
+		out.Schema, out.After, out.Matcher = OutcomeSchema, after, identity.MatcherVersion
 		f.Outcome = out
-		for _, a := range assigned {
+		for _, a := range out.Assignments {
 			d, err := store.ParseDigest(a.Digest)
 			if err != nil {
 				return err
 			}
 			f.Blobs = append(f.Blobs, store.BlobRef{Kind: store.BlobAssignment, Digest: d})
+			if a.Remapping == nil {
+				continue
+			}
+			for kind, name := range map[store.BlobKind]string{store.BlobBody: a.Body, store.BlobAssignment: a.Coordinates} {
+				d, err := store.ParseDigest(name)
+				if err != nil {
+					return err
+				}
+				f.Blobs = append(f.Blobs, store.BlobRef{Kind: kind, Digest: d})
+			}
 		}
 	}
 	if err := st.Flush(ctx); err != nil {
@@ -111,21 +120,15 @@ func (j *projector) flip(ctx context.Context, st *store.Stage, after int64, assi
 }
 
 // newest applies a snapshot that comes last in the fold order of its family.
-func (f *fold) newest(ctx context.Context, pl *store.PlaceRow, sn *snap, row *store.SnapshotRow, outcomes []Outcome) ([]Assignment, error) {
+func (f *fold) newest(ctx context.Context, pl *store.PlaceRow, sn *snap, row *store.SnapshotRow) ([]Assignment, error) {
 	j := f.j
-	var given [32]byte
-	if len(outcomes) > 0 {
-		for _, a := range outcomes[0].Assignments {
-			if a.Snapshot == sn.Seq {
-				var err error
-				if given, err = store.ParseDigest(a.Digest); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if given == ([32]byte{}) {
-			return nil, fmt.Errorf("the outcome of snapshot %d does not assign it", sn.Seq)
-		}
+	known, err := digests(j.given)
+	if err != nil {
+		return nil, err
+	}
+	given, ok := known[sn.Seq]
+	if j.given != nil && !ok {
+		return nil, fmt.Errorf("the outcome of snapshot %d does not assign it", sn.Seq)
 	}
 	same, reuse, err := f.sameAsHead(ctx, pl, sn)
 	if err != nil {
@@ -135,7 +138,7 @@ func (f *fold) newest(ctx context.Context, pl *store.PlaceRow, sn *snap, row *st
 	var x *placeIndex
 	digest := given
 	switch {
-	case given != ([32]byte{}):
+	case ok:
 		if !same {
 			as, err = j.readAssignment(ctx, sn, given)
 		}
@@ -266,6 +269,9 @@ func (f *fold) reuseAssignment(ctx context.Context, sn *snap, h *head) (digest [
 		return digest, nil
 	}
 	was := &snap{Seq: h.row.Seq, S: sinew.Snapshot{Observations: sn.S.Observations}}
+	if err := f.j.now(ctx, was, &h.row); err != nil {
+		return digest, err
+	}
 	as, err := f.j.readAssignment(ctx, was, digest)
 	if err != nil {
 		return digest, err

@@ -179,7 +179,7 @@ func (f *fold) timeline(ctx context.Context, sn *snap) ([]*item, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.now(&rows[i]); err != nil {
+		if err := f.j.now(ctx, s, &rows[i]); err != nil {
 			return nil, err
 		}
 		items = append(items, &item{seq: s.Seq, at: s.At, known: s.Received, sn: s})

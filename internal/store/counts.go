@@ -123,11 +123,7 @@ func (c *Counts) add(dim, value string, n int64, activeOnly bool) {
 }
 
 func (v *view) count(ctx context.Context, c *Counts, f *filter.Query) error {
-	where := &query{}
-	where.add(` WHERE f.space = ?`, v.space.ID)
-	v.current(where, "f")
-	v.visible(where, "f.unit_id")
-	found, err := v.compile(ctx, where, f)
+	where, found, err := v.matching(ctx, f)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ const lastSeenJoin = ` JOIN place pl ON pl.space = f.space AND pl.id = f.place_i
 // does not help.
 type access struct {
 	family bool // few enough by family
+	unit   bool // few enough by unit
 	ids    bool // few enough by id
 }
 
@@ -44,6 +45,8 @@ func (a access) from(d dialect) string {
 	case d.engine != "sqlite" || a.ids:
 	case a.family:
 		text += ` INDEXED BY finding_family`
+	case a.unit:
+		text += ` INDEXED BY finding_unit`
 	default:
 		text += ` NOT INDEXED`
 	}
@@ -54,7 +57,7 @@ func (a access) from(d dialect) string {
 // AND. Values are arguments, always.
 func (v *view) compile(ctx context.Context, q *query, f *filter.Query) (a access, err error) {
 	if f == nil {
-		return a, nil
+		f = &filter.Query{}
 	}
 	for _, t := range f.Terms {
 		if t.Field == "kev" {
@@ -73,6 +76,7 @@ func (v *view) compile(ctx context.Context, q *query, f *filter.Query) (a access
 		q.add(`)`)
 		few = few && !t.Negated
 		a.family = a.family || (few && (t.Field == "target" || t.Field == "source"))
+		a.unit = a.unit || (few && t.Field == "app")
 		a.ids = a.ids || (few && (t.Field == "ref" || t.Field == "env" || t.Field == "place"))
 	}
 	return a, nil
@@ -117,7 +121,7 @@ func (v *view) term(ctx context.Context, q *query, t filter.Term) (few bool, err
 			either(q, textColumns, func(column string) { v.like(q, column, "%"+escapeLike(value)+"%") })
 		})
 	case "app":
-		return false, v.units(ctx, q, t)
+		return v.units(ctx, q, t)
 	case "target", "source":
 		return v.families(ctx, q, t)
 	case "ref", "env", "place":
@@ -255,20 +259,28 @@ func (v *view) lastSeen(ctx context.Context, q *query, t filter.Term) error {
 
 // units resolves application names first: few rows, and the plan is then made
 // for numbers. Rows that the reader may not see stay out by their own unit.
-func (v *view) units(ctx context.Context, q *query, t filter.Term) error {
+func (v *view) units(ctx context.Context, q *query, t filter.Term) (few bool, err error) {
 	sub := (&query{}).add(`SELECT f.id FROM unit f WHERE f.space = ? AND (`, v.space.ID)
 	v.names(sub, "f.name", t)
 	ids, err := v.column(ctx, sub.add(`)`))
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, value := range t.Values {
 		if t.Op == "=" && value == "none" {
 			ids = append(ids, sinew.UnassignedUnit)
 		}
 	}
-	inIDs(v.db.dialect, q, "f.unit_id", ids)
-	return nil
+	if few, err = v.fewIn(ctx, ids); err != nil {
+		return false, err
+	}
+	inIDs(v.db.dialect, q, map[bool]string{true: "f.unit_id", false: "+f.unit_id"}[few], ids)
+	return few, nil
+}
+
+// fewIn reports whether the units hold few findings.
+func (v *view) fewIn(ctx context.Context, units []int64) (bool, error) {
+	return v.few(ctx, `SELECT 1 FROM finding f WHERE f.space = ? AND `, "f.unit_id", units, fewFindings)
 }
 
 // The most that is looked up by an index and then sorted; beyond that reading

@@ -131,7 +131,6 @@ func (db *DB) SnapshotsOf(ctx context.Context, space, family int64) (out []Snaps
 			if err := rows.Scan(s.targets()...); err != nil {
 				return err
 			}
-			s.Result = ""
 			out = append(out, s)
 		}
 		return rows.Err()
@@ -140,6 +139,18 @@ func (db *DB) SnapshotsOf(ctx context.Context, space, family int64) (out []Snaps
 		return nil, fmt.Errorf("read snapshots: %w", err)
 	}
 	return out, nil
+}
+
+// SnapshotByRaw gives the newest snapshot that was made from an upload of this
+// keyed digest, 0 if there is none.
+func (db *DB) SnapshotByRaw(ctx context.Context, space int64, raw string) (seq int64, err error) {
+	err = db.read(ctx, func(t *tx) error {
+		return t.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM snapshot WHERE space = $1 AND raw_mac = $2`, space, raw).Scan(&seq)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for the same upload: %w", err)
+	}
+	return seq, nil
 }
 
 // NewestAt gives the newest effective time among the snapshots of a family, 0

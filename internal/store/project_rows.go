@@ -177,10 +177,12 @@ const findingSelect = `id, gen_from, family_id, unit_id, place_id, service, clas
 	owner, verdict, verdict_by, verdict_seq, until, first_seen, last_seen, since, reopened, obs_seq, obs_n, origin`
 
 func (r *FindingRow) targets() []any {
-	return []any{&r.ID, &r.GenFrom, &r.Family, &r.Unit, &r.Place, &r.Service, &r.Class, &r.State, &r.Severity,
+	return []any{
+		&r.ID, &r.GenFrom, &r.Family, &r.Unit, &r.Place, &r.Service, &r.Class, &r.State, &r.Severity,
 		&r.Tool, &r.Rule, &r.Title, &r.CWE, &r.IDs, &r.File, &r.Line, &r.Package, &r.Version, &r.PURL,
 		&r.Image, &r.Host, &r.Resource, &r.Endpoint, &r.Owner, &r.Verdict, &r.VerdictBy, &r.VerdictSeq, &r.Until,
-		&r.FirstSeen, &r.LastSeen, &r.Since, &r.Reopened, &r.ObsSeq, &r.ObsN, &r.Origin}
+		&r.FirstSeen, &r.LastSeen, &r.Since, &r.Reopened, &r.ObsSeq, &r.ObsN, &r.Origin,
+	}
 }
 
 func (r *PresenceRow) values(dst []any, space, gen int64) []any {
@@ -193,8 +195,10 @@ const presenceSelect = `finding_id, place_id, gen_from, state, basis, first_seen
 	obs_seq, obs_n, obs_hash, pass, tool_status, line, k_tool, k_content, k_place, k_moved, k_near`
 
 func (r *PresenceRow) targets() []any {
-	return []any{&r.Finding, &r.Place, &r.GenFrom, &r.State, &r.Basis, &r.FirstSeen, &r.LastSeen, &r.Since, &r.SinceSeq,
-		&r.ObsSeq, &r.ObsN, &r.ObsHash, &r.Pass, &r.ToolStatus, &r.Line, &r.Tool, &r.Content, &r.PlaceKey, &r.Moved, &r.Near}
+	return []any{
+		&r.Finding, &r.Place, &r.GenFrom, &r.State, &r.Basis, &r.FirstSeen, &r.LastSeen, &r.Since, &r.SinceSeq,
+		&r.ObsSeq, &r.ObsN, &r.ObsHash, &r.Pass, &r.ToolStatus, &r.Line, &r.Tool, &r.Content, &r.PlaceKey, &r.Moved, &r.Near,
+	}
 }
 
 func (r *EventRow) values(dst []any, space, gen int64) []any {

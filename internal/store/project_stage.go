@@ -94,6 +94,15 @@ var versioned = []struct {
 	{"relation", "space, place_id, from_id, kind, to_id, gen_from", true},
 }
 
+// Abort takes back what was staged. A stage that is simply left is taken back
+// when the next one begins.
+func (s *Stage) Abort(ctx context.Context) error {
+	if err := s.undo(ctx, s.gen-1); err != nil {
+		return fmt.Errorf("undo a stage: %w", err)
+	}
+	return nil
+}
+
 func (s *Stage) undo(ctx context.Context, live int64) error {
 	for _, t := range versioned {
 		// Most of the time there is nothing to do; ask before taking the writer.

@@ -203,7 +203,7 @@ func (db *DB) OpenEvidence(ctx context.Context, r sinew.Reader, snapshot string)
 				v.space.ID, v.space.ID, s.Seq)
 			v.current(q, "f")
 			if visible {
-				v.visible(q, "f.unit_id")
+				v.visible(q, "+f.unit_id")
 			}
 			return n, v.QueryRowContext(ctx, q.String(), q.args...).Scan(&n)
 		}

@@ -46,18 +46,24 @@ func (db *DB) view(ctx context.Context, r sinew.Reader, fn func(*view) error) er
 // visible appends the condition that a row of this unit may be seen by the
 // reader. It is the only place that says so.
 func (v *view) visible(q *query, unitColumn string) {
-	if v.r.All.Allows(sinew.RoleViewer) {
-		return
+	if units, all := v.visibleUnits(); !all {
+		q.add(" AND ")
+		inIDs(v.db.dialect, q, unitColumn, units)
 	}
-	var units []int64
+}
+
+// visibleUnits lists the units that the reader may see, unless it is all.
+func (v *view) visibleUnits() (units []int64, all bool) {
+	if v.r.All.Allows(sinew.RoleViewer) {
+		return nil, true
+	}
 	for unit := range v.r.Units {
 		if v.r.Can(sinew.RoleViewer, unit) {
 			units = append(units, unit)
 		}
 	}
 	slices.Sort(units)
-	q.add(" AND ")
-	inIDs(v.db.dialect, q, unitColumn, units)
+	return units, false
 }
 
 // current appends the condition that a versioned row counts now. Nearly all do,

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,12 +70,15 @@ func serve(ctx context.Context, req *request, in io.Reader, out *bufio.Writer, e
 		opt.Redactor = format.NewRedactor(req.Key, req.KeyID)
 	}
 	input := format.Input{Name: req.Name, R: spool, Size: spool.Size()}
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
 	res, err := e.Parse(ctx, input, opt, func(b sinew.SnapshotBody) error {
-		text, err := json.Marshal(b)
-		if err != nil {
+		line.Reset()
+		if err := enc.Encode(b); err != nil {
 			return fmt.Errorf("write a line: %w", err)
 		}
-		return writeFrame(out, frameBody, text)
+		return writeFrame(out, frameBody, line.Bytes())
 	})
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func testDetail(t *testing.T, e *env) {
 		t.Errorf("merged: %+v", d)
 	}
 	for name, id := range map[string]string{
-		"mistyped": "f" + merged[1:26] + "a", "another kind": store.SnapshotID(w.ws.UUID, 2), "empty": "", "never born": w.id("shop/web", 5000), "long": fmt.Sprint(make([]int, 5000)),
+		"mistyped": merged[:9] + map[bool]string{true: "a", false: "b"}[merged[9] != 'a'] + merged[10:], "another kind": store.SnapshotID(w.ws.UUID, 2), "empty": "", "never born": w.id("shop/web", 5000), "long": fmt.Sprint(make([]int, 5000)),
 	} {
 		_, err := w.db.Finding(t.Context(), w.admin(), id)
 		e.code(err, sinew.CodeNotFound, name)

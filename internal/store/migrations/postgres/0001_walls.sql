@@ -253,6 +253,7 @@ CREATE INDEX finding_list ON finding (space, active, severity, id);
 CREATE INDEX finding_gen ON finding (space, gen_from);
 CREATE INDEX finding_ended ON finding (space, gen_to) WHERE gen_to IS NOT NULL;
 CREATE INDEX finding_family ON finding (space, family_id, id);
+CREATE INDEX finding_unit ON finding (space, unit_id);
 CREATE INDEX finding_host ON finding (space, host) WHERE host <> '';
 
 CREATE TABLE presence (
