@@ -16,6 +16,31 @@ type Started struct {
 	Invite string // one-time link for the first administrator; empty once there is one
 }
 
+// expireEvery is how late a decision may end whose time ran out.
+const expireEvery = time.Minute
+
+// expire ends the decisions whose time ran out, in every workspace.
+func (a *App) expire(ctx context.Context) {
+	t := time.NewTicker(expireEvery)
+	defer t.Stop()
+	for {
+		list, err := a.Store.Workspaces(ctx)
+		for _, ws := range list {
+			if _, e := a.Pipeline.Expire(ctx, ws.ID); e != nil {
+				err = errors.Join(err, e)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			a.Config.Logger.WarnContext(ctx, "decisions whose time ran out still stand", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
 // shutdownTime is how long requests may take to end after the order to stop.
 const shutdownTime = 20 * time.Second
 
@@ -46,6 +71,8 @@ func (a *App) Serve(ctx context.Context, listen string, started func(Started)) e
 	var wg sync.WaitGroup
 	failed := make(chan error, 2)
 	wg.Go(func() { failed <- a.Store.RunJobs(work, a.Pipeline.Project) })
+
+	wg.Go(func() { a.expire(work) })
 
 	hs := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
