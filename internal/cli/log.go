@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/sinewsec/sinew/internal/app"
@@ -13,8 +15,10 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 type logCmd struct {
-	Show   logShowCmd   `cmd:"" default:"withargs" help:"List entries, or show one (the default)."`
-	Verify logVerifyCmd `cmd:"" help:"Check the chain, every payload, blob and signature, and print the root hashes."`
+	Show       logShowCmd       `cmd:"" default:"withargs" help:"List entries, or show one (the default)."`
+	Checkpoint logCheckpointCmd `cmd:"" help:"Write the root hashes into the log, signed."`
+	Retention  logRetentionCmd  `cmd:"" help:"Show or set for how many days payloads are kept, and delete what is older."`
+	Verify     logVerifyCmd     `cmd:"" help:"Check the chain, every payload, blob and signature, and print the root hashes."`
 }
 
 type logShowCmd struct {
@@ -74,6 +78,60 @@ func (logVerifyCmd) Run(s *session) error {
 	}
 	if !v.OK {
 		return &gateError{"the log does not verify: entry " + strconv.FormatInt(v.BadSeq, 10) + ": " + v.Problem}
+	}
+	return nil
+}
+
+type logCheckpointCmd struct{}
+
+func (logCheckpointCmd) Run(s *session) error {
+	if err := s.local("log checkpoint"); err != nil {
+		return err
+	}
+	a, err := s.open("checkpoint")
+	if err != nil {
+		return err
+	}
+	c, err := a.Checkpoint(s.ctx)
+	if err != nil {
+		return err
+	}
+	if s.opts.JSON {
+		return writeJSON(s.env.Stdout, c)
+	}
+	s.printf("signed up to entry %d of the log\nhistory hash  %s\nkey           %s\n", c.Seq, c.History, c.Key)
+	return nil
+}
+
+type logRetentionCmd struct {
+	Kind string `arg:"" optional:"" help:"evidence or attachment."`
+	Days int    `arg:"" optional:"" help:"Days to keep it; 0 for ever." default:"-1"`
+}
+
+func (c *logRetentionCmd) Run(s *session) error {
+	if err := s.local("log retention"); err != nil {
+		return err
+	}
+	a, err := s.open("retention")
+	if err != nil {
+		return err
+	}
+	days, deleted, err := a.Retention(s.ctx, c.Kind, c.Days)
+	if err != nil {
+		return err
+	}
+	if s.opts.JSON {
+		return writeJSON(s.env.Stdout, map[string]any{"schema": "retention/v1", "days": days, "deleted": deleted})
+	}
+	for _, kind := range slices.Sorted(maps.Keys(days)) {
+		text := "for ever"
+		if days[kind] > 0 {
+			text = strconv.Itoa(days[kind]) + " days"
+		}
+		s.printf("%-12s %s\n", kind, text)
+	}
+	if deleted > 0 {
+		s.printf("%d deleted, each with a tombstone in the log\n", deleted)
 	}
 	return nil
 }

@@ -112,11 +112,14 @@ func (p Paths) path(file string) string {
 	if file == "" {
 		return ""
 	}
-	if p.Strip != "" {
-		strip := strings.TrimSuffix(strings.TrimPrefix(p.Strip, "file://"), "/")
-		if rest, ok := strings.CutPrefix(strings.TrimPrefix(file, "file://"), strip); ok && (rest == "" || rest[0] == '/') {
-			file = strings.TrimPrefix(rest, "/")
+	// A mapping may have cut the beginning of the folder already (/src, /builds/...).
+	strip := strings.Trim(strings.TrimPrefix(p.Strip, "file://"), "/")
+	for strip != "" {
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimPrefix(file, "file://"), "/"), strip+"/"); ok {
+			file = rest
+			break
 		}
+		_, strip, _ = strings.Cut(strip, "/")
 	}
 	if p.Prefix != "" && !strings.HasPrefix(file, "/") {
 		file = strings.TrimSuffix(p.Prefix, "/") + "/" + strings.TrimPrefix(file, "./")
