@@ -3,7 +3,6 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/sinewsec/sinew/internal/sinew"
 )
@@ -82,28 +81,4 @@ func (r *Result) encode() (string, error) {
 		return "", fmt.Errorf("encode result: %w", err)
 	}
 	return string(b), nil
-}
-
-// String says the result in one line.
-func (r *Result) String() string {
-	var parts []string
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
-		}
-	}
-	add(r.New, "new")
-	add(r.Unchanged, "unchanged")
-	add(r.Changed, "changed")
-	add(r.Elsewhere, "known from another ref")
-	add(r.Reopened, "reopened")
-	add(r.Fixed.Proven, "fixed (proven)")
-	add(r.Fixed.Declared, "fixed (declared)")
-	add(r.NotObserved, "not observed")
-	add(r.ScopeLost, "scope lost")
-	add(r.Gone, "gone")
-	if len(parts) == 0 {
-		return "nothing changed"
-	}
-	return strings.Join(parts, ", ")
 }
