@@ -38,8 +38,26 @@ help: ## list the targets
 		/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/sinew, one static file
+build: web ## build bin/sinew, one static file with the pages in it
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sinew ./cmd/sinew
+
+# npm is quiet about what a build does not ask about.
+NPM := npm --no-audit --no-fund --no-update-notifier --loglevel=error
+
+WEB_SOURCES := $(shell find web/src web/public web/scripts -type f ! -name schema.d.ts 2>/dev/null) \
+	web/index.html web/vite.config.ts web/postcss.config.mjs web/tsconfig.json docs/openapi.json
+
+.PHONY: web
+web: web/dist/index.html ## build the pages, which the binary embeds
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	$(NPM) --prefix web run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	$(NPM) --prefix web ci
+
+test/browser/node_modules/.package-lock.json: test/browser/package-lock.json
+	$(NPM) --prefix test/browser ci
 
 .PHONY: demo
 demo: build ## build and start the demo: real reports on embedded SQLite; Ctrl-C ends it
@@ -53,7 +71,7 @@ test: ## everything that CI runs, on both databases; installs Debian packages wh
 .PHONY: check
 check: ## what must pass before a commit
 	@scripts/deps
-	@$(POSTGRES) $(MAKE) tidy-check build rules lint generate-check unit e2e
+	@$(POSTGRES) $(MAKE) tidy-check build rules lint generate-check web-check browser-deps unit e2e browser
 
 .PHONY: fmt
 fmt: ## format the Go files
@@ -78,7 +96,8 @@ golden: ## write the goldens of every test again; read their diff like code
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin dist .cache test/bench/out
+	rm -rf bin dist .cache test/bench/out web/node_modules test/browser/node_modules
+	find web/dist -mindepth 1 ! -name README -delete
 
 ## Tests, from cheap to dear (each starts a PostgreSQL of its own if need be)
 
@@ -90,6 +109,22 @@ unit: ## unit, contract and repository tests, with the race detector
 .PHONY: e2e
 e2e: ## whole flows as text scripts, on SQLite and on PostgreSQL
 	$(POSTGRES) $(GO) test -vet=off -count=1 -timeout 20m ./test/e2e/...
+
+.PHONY: web-check
+web-check: web/node_modules/.package-lock.json ## types, lint and unit tests of the pages
+	$(NPM) --prefix web run --silent check
+	$(NPM) --prefix web run --silent test
+
+.PHONY: browser-deps
+browser-deps: test/browser/node_modules/.package-lock.json ## what browser tests, and those of sign-in with a provider, run on
+
+.PHONY: browser
+browser: build browser-deps ## the pages in a real browser: flows, accessibility, widths
+	cd test/browser && node --test --test-concurrency=1 --test-timeout=300000 '*.test.mjs'
+
+.PHONY: screenshots
+screenshots: build browser-deps ## every page, light, dark and 390 px wide, into docs/screenshots
+	cd test/browser && node screenshots.mjs ../../docs/screenshots
 
 .PHONY: quality
 quality: ## how well reports are read, against the corpora
@@ -116,8 +151,11 @@ ci:
 	@$(STEP) rules $(MAKE) rules
 	@$(STEP) lint $(MAKE) lint
 	@$(STEP) generate-check $(MAKE) generate-check
+	@$(STEP) web-check $(MAKE) web-check
+	@$(STEP) browser-deps $(MAKE) browser-deps
 	@$(STEP) unit $(MAKE) unit
 	@$(STEP) e2e $(MAKE) e2e
+	@$(STEP) browser $(MAKE) browser
 	@$(STEP) quality $(MAKE) quality QUALITY=-short
 	@$(STEP) fuzz $(MAKE) fuzz FUZZTIME=total:10
 	@$(STEP) chaos $(MAKE) chaos ROUNDS=20

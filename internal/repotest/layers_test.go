@@ -25,7 +25,7 @@ var layers = []struct {
 	{name: "store", dirs: []string{"internal/store"}},
 	{name: "access", dirs: []string{"internal/auth"}},
 	{name: "way", dirs: []string{"internal/pipeline"}},
-	{name: "edge", dirs: []string{"internal/server", "internal/client"}},
+	{name: "edge", dirs: []string{"internal/server", "internal/client", "web"}},
 	{name: "house", dirs: []string{"internal/app"}},
 	{name: "hand", dirs: []string{"internal/cli"}},
 	{name: "door", dirs: []string{"cmd"}},
