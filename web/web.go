@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -37,9 +38,10 @@ func Handler() (http.Handler, error) {
 
 // asset is a file as it is sent.
 type asset struct {
-	plain, zipped []byte
-	contentType   string
-	forever       bool
+	plain       []byte
+	zipped      func() []byte // the gzip form, made once; nil where it would not be smaller
+	contentType string
+	forever     bool
 }
 
 func handler(built fs.FS) (http.Handler, error) {
@@ -57,9 +59,7 @@ func handler(built fs.FS) (http.Handler, error) {
 			return err
 		}
 		a := asset{plain: plain, contentType: mime.TypeByExtension(path.Ext(name)), forever: strings.HasPrefix(name, "assets/")}
-		if a.zipped, err = zipped(plain); err != nil {
-			return err
-		}
+		a.zipped = sync.OnceValue(func() []byte { return zipped(plain) })
 		assets["/"+name] = a
 		return nil
 	})
@@ -105,9 +105,11 @@ func (a *asset) send(w http.ResponseWriter, r *http.Request) {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	content := a.plain
-	if a.zipped != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && r.Header.Get("Range") == "" {
-		h.Set("Content-Encoding", "gzip")
-		content = a.zipped
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && r.Header.Get("Range") == "" {
+		if z := a.zipped(); z != nil {
+			h.Set("Content-Encoding", "gzip")
+			content = z
+		}
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
@@ -125,20 +127,17 @@ func newNonce() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// zipped gives the gzip form, or nil where it would not be smaller.
-func zipped(plain []byte) ([]byte, error) {
+// zipped gives the gzip form, or nil where it would not be smaller. Writing into
+// memory does not fail.
+func zipped(plain []byte) []byte {
 	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(plain)
+	_ = z.Close()
+	if b.Len() >= len(plain) {
+		return nil
 	}
-	if _, err = z.Write(plain); err == nil {
-		err = z.Close()
-	}
-	if err != nil || b.Len() >= len(plain) {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return b.Bytes()
 }
 
 // notBuilt answers when the binary carries no pages.

@@ -52,7 +52,7 @@ func TestPage(t *testing.T) {
 		policy := r.Header.Get("Content-Security-Policy")
 		_, rest, _ := strings.Cut(policy, "'nonce-")
 		nonce, _, _ := strings.Cut(rest, "'")
-		if body := text(t, r); r.StatusCode != 200 || nonce == "" || seen[nonce] || body != `<meta name="csp-nonce" content="`+nonce+`">` {
+		if body := text(t, r); r.StatusCode != http.StatusOK || nonce == "" || seen[nonce] || body != `<meta name="csp-nonce" content="`+nonce+`">` {
 			t.Errorf("%s: %d, policy %q, body %q", target, r.StatusCode, policy, body)
 		}
 		seen[nonce] = true
@@ -79,11 +79,11 @@ func TestAsset(t *testing.T) {
 		t.Errorf("a file without a digest in its name is asked for again: %v", r.Header)
 	}
 	for _, gone := range []string{"/assets/old.js", "/other.js"} {
-		if r := get(h, http.MethodGet, gone); r.StatusCode != 404 {
+		if r := get(h, http.MethodGet, gone); r.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", gone, r.StatusCode)
 		}
 	}
-	if r := get(h, http.MethodPost, "/findings"); r.StatusCode != 405 {
+	if r := get(h, http.MethodPost, "/findings"); r.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", r.StatusCode)
 	}
 }
@@ -94,7 +94,7 @@ func TestNotBuilt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := get(h, http.MethodGet, "/"); r.StatusCode != 404 || !strings.Contains(text(t, r), "make build") {
+	if r := get(h, http.MethodGet, "/"); r.StatusCode != http.StatusNotFound || !strings.Contains(text(t, r), "make build") {
 		t.Errorf("status %d", r.StatusCode)
 	}
 }

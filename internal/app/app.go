@@ -28,6 +28,8 @@ type Config struct {
 	Workspace  string // made when it is missing
 	FormatsDir string // mapping files that add to or override the built-in ones
 	SpoolDir   string
+	Front      Front  // of a server
+	Limits     Limits // of a server
 	Purpose    string // named to others that want the lease
 	Version    string
 	Logger     *slog.Logger

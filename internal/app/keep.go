@@ -17,47 +17,6 @@ import (
 // keyMember is the master key's name in a backup.
 const keyMember = "master.key"
 
-// Rebuild builds the workspace's projection again from the log and swaps.
-func (a *App) Rebuild(ctx context.Context) (*pipeline.Rebuilt, error) {
-	return a.Pipeline.Rebuild(ctx, a.Workspace.ID)
-}
-
-// Checkpoint writes the root hashes of the workspace into its log, signed.
-func (a *App) Checkpoint(ctx context.Context) (*store.Checkpoint, error) {
-	return a.Pipeline.Checkpoint(ctx, store.System(a.Workspace.ID))
-}
-
-// Retention gives for how many days payloads of each kind are kept. With a kind
-// it sets that first, if days is not negative, and deletes what is older.
-func (a *App) Retention(ctx context.Context, kind string, days int) (kept map[store.BlobKind]int, deleted int, err error) {
-	if kind != "" && days >= 0 {
-		if err := a.Store.SetRetention(ctx, store.System(a.Workspace.ID), store.BlobKind(kind), days); err != nil {
-			return nil, 0, err
-		}
-		if deleted, err = a.Store.Retain(ctx, a.Workspace.ID); err != nil {
-			return nil, deleted, err
-		}
-	}
-	kept, err = a.Store.Retention(ctx, a.Workspace.ID)
-	return kept, deleted, err
-}
-
-// Rematch runs today's matcher over everything stored.
-func (a *App) Rematch(ctx context.Context, dryRun bool) (*pipeline.Rematched, error) {
-	return a.Pipeline.Rematch(ctx, store.System(a.Workspace.ID), dryRun)
-}
-
-// Remap runs today's mappings over the evidence that is kept.
-func (a *App) Remap(ctx context.Context, dryRun bool) (*pipeline.Rematched, error) {
-	return a.Pipeline.Remap(ctx, store.System(a.Workspace.ID), func(id string) (ref, digest string) {
-		f, err := a.Engine.Format(id)
-		if err != nil {
-			return "", ""
-		}
-		return f.Ref(), f.Digest
-	}, dryRun)
-}
-
 // Backup writes everything that cannot be built again, the master key included.
 func (a *App) Backup(ctx context.Context, w io.Writer) error {
 	_, err := a.Store.Backup(ctx, w, map[string][]byte{keyMember: []byte(a.Keys.Text() + "\n")})

@@ -13,16 +13,18 @@ import (
 	"github.com/sinewsec/sinew/internal/store"
 )
 
-// server makes the API of the open house.
-func (a *App) server(ctx context.Context) (*server.Server, *auth.Auth, error) {
-	au, err := auth.New(ctx, a.Store, a.Config.Logger)
+// server makes the API of the open house; pages answer what is no route of it.
+func (a *App) server(ctx context.Context, pages http.Handler, requireTLS bool) (*server.Server, *auth.Auth, error) {
+	au, err := auth.New(ctx, a.Store, a.Config.Logger, a.Keys.Access)
 	if err != nil {
 		return nil, nil, err
 	}
 	s, err := server.New(server.Config{
 		Store: a.Store, Pipeline: a.Pipeline, Engine: a.Engine, Auth: au, Workspace: a.Workspace,
 		Version: a.Config.Version, Logger: a.Config.Logger, Backup: a.Backup,
-		CheckpointKey: a.Keys.CheckpointKey,
+		CheckpointKey: a.Keys.CheckpointKey, Pages: pages,
+		MaxUpload: a.Config.Limits.MaxUpload, Imports: a.Config.Limits.Imports, Idle: a.Config.Limits.Idle,
+		Proxies: a.Config.Front.Proxies, PublicURL: a.Config.Front.URL, RequireTLS: requireTLS,
 	})
 	return s, au, err
 }
@@ -31,7 +33,7 @@ func (a *App) server(ctx context.Context) (*server.Server, *auth.Auth, error) {
 // holds the database: an administrator's. The accepted work is projected by
 // whoever waits for it.
 func (a *App) OperatorClient(ctx context.Context) (*client.Client, error) {
-	s, _, err := a.server(ctx)
+	s, _, err := a.server(ctx, nil, false)
 	if err != nil {
 		return nil, err
 	}

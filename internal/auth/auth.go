@@ -1,6 +1,6 @@
-// Package auth says who asks: it checks passwords, API tokens and one-time
-// links, and turns them into the [sinew.Reader] on whose behalf the store is
-// asked. It refuses to decide what a reader may do (the table of routes and the
+// Package auth says who asks: it checks passwords, sessions of browsers, API
+// tokens, one-time links and what providers say, and turns them into the
+// [sinew.Reader] on whose behalf the store is asked. It refuses to decide what a reader may do (the table of routes and the
 // store do), keeps no secret that it could give away, and knows no HTTP.
 package auth
 
@@ -13,24 +13,36 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sinewsec/sinew/internal/auth/openid"
 	"github.com/sinewsec/sinew/internal/sinew"
 	"github.com/sinewsec/sinew/internal/store"
 )
 
 // How long what we hand out is good for.
 const (
-	InviteLife  = 24 * time.Hour
-	TokenLife   = 90 * 24 * time.Hour  // where nothing is said
-	MaxLife     = 366 * 24 * time.Hour // of a token: a year, leap day included
-	SessionLife = 12 * time.Hour       // of a token that a password was given for
+	InviteLife = 24 * time.Hour
+	TokenLife  = 90 * 24 * time.Hour  // where nothing is said
+	MaxLife    = 366 * 24 * time.Hour // of a token: a year, leap day included
+	SignInLife = 12 * time.Hour       // of a token that a password was given for
 )
 
 // Attempts to sign in: so many at once, then one every interval.
 const (
-	loginBurst, loginEvery     = 10, time.Minute
-	networkBurst, networkEvery = 30, 10 * time.Second
-	remembered                 = 20_000 // logins, and networks: about 3 MB each at most
+	loginBurst, loginEvery     = 10, time.Minute      // of one login from one network
+	networkBurst, networkEvery = 30, 10 * time.Second // of one network, whatever the logins
+	guessBurst, guessEvery     = 100, time.Minute     // of one login, from networks that its owner never came from
+	remembered                 = 20_000               // of each: about 3 MB at most
+
+	// Answers that browsers bring from providers: nothing can be guessed by them,
+	// but each makes us ask a provider.
+	callbackBurst, callbackEvery = 100, time.Second
+	// Refused sign-ins that the log of the workspace has.
+	refusalBurst, refusalEvery = 100, 5 * time.Minute
 )
+
+// RefusedPassword is why a sign-in by password is refused; for those by a
+// provider the reasons are those of package openid and of the store.
+const RefusedPassword = "password"
 
 // Auth checks credentials. It is safe for concurrent use.
 type Auth struct {
@@ -39,16 +51,26 @@ type Auth struct {
 	now    func() time.Time
 	hasher *hasher
 
-	logins, networks *limiter
-	decoy            string // hash of no password, checked for unknown logins so that these take as long
+	key    func(workspaceUUID string) []byte // what everything that is sealed or signed here is derived from
+	openid *openid.Client
+
+	logins, networks    *limiter
+	guesses             *limiter // by login alone
+	trusted             *recent  // login and network, of those who came in
+	callbacks, refusals *limiter
+	decoy               string // hash of no password, checked for unknown logins so that these take as long
 }
 
-// New makes an Auth on a database, with the database's clock.
-func New(ctx context.Context, db *store.DB, log *slog.Logger) (*Auth, error) {
+// New makes an Auth on a database, with the database's clock. key gives 32
+// secret bytes for a workspace, always the same: client secrets are sealed by
+// them.
+func New(ctx context.Context, db *store.DB, log *slog.Logger, key func(workspaceUUID string) []byte) (*Auth, error) {
 	a := &Auth{
-		db: db, log: log, now: db.Now, hasher: newHasher(2),
+		db: db, log: log, now: db.Now, hasher: newHasher(2), key: key, openid: openid.New(db.Now),
+		callbacks: newLimiter(callbackBurst, callbackEvery, remembered, db.Now), refusals: newLimiter(refusalBurst, refusalEvery, 1, db.Now),
 		logins:   newLimiter(loginBurst, loginEvery, remembered, db.Now),
 		networks: newLimiter(networkBurst, networkEvery, remembered, db.Now),
+		guesses:  newLimiter(guessBurst, guessEvery, remembered, db.Now), trusted: newRecent(remembered),
 	}
 	nobody, _ := newSecret("")
 	var err error
@@ -59,7 +81,10 @@ func New(ctx context.Context, db *store.DB, log *slog.Logger) (*Auth, error) {
 // Identity is who asks, and with what.
 type Identity struct {
 	Reader sinew.Reader
-	Token  *store.Token // the token that was shown; nil inside the process
+	// What was shown: a token or the secret of a session; neither inside the
+	// process.
+	Token   *store.Token
+	Session *store.Session
 }
 
 // Bearer finds who shows an API token. Whatever is wrong with it, the answer is
@@ -82,11 +107,20 @@ func (a *Auth) Bearer(ctx context.Context, secret string) (Identity, error) {
 // the attempt comes from.
 func (a *Auth) SignIn(ctx context.Context, workspace int64, from netip.Addr, login, password string) (sinew.Reader, error) {
 	login = strings.ToLower(strings.TrimSpace(login))
-	if wait := a.networks.take(network(from)); wait > 0 {
+	here := network(from)
+	pair := login + "\x00" + here
+	if wait := a.networks.take(here); wait > 0 {
 		return sinew.Reader{}, tooOften(wait)
 	}
-	if wait := a.logins.take(login); wait > 0 {
+	if wait := a.logins.take(pair); wait > 0 {
 		return sinew.Reader{}, tooOften(wait)
+	}
+	// Many networks together must not guess faster either. That may not lock the
+	// owner out: it does not concern where he came in from before.
+	if !a.trusted.has(pair) {
+		if wait := a.guesses.take(login); wait > 0 && !a.cameFrom(ctx, workspace, login, here) {
+			return sinew.Reader{}, tooOften(wait)
+		}
 	}
 	if len(login) > 200 || len(password) > maxPassword {
 		login, password = "", "" // nobody; the answer takes as long
@@ -105,14 +139,36 @@ func (a *Auth) SignIn(ctx context.Context, workspace int64, from netip.Addr, log
 		return sinew.Reader{}, fmt.Errorf("sign in: %w", err)
 	}
 	if !known || !ok {
+		a.refused(ctx, workspace, p.Pseudonym, "", RefusedPassword)
 		return sinew.Reader{}, sinew.Errorf(sinew.CodeUnauthn, "login or password is wrong")
 	}
-	a.logins.forget(login)
-	r := sinew.Reader{Workspace: workspace, Principal: p.Pseudonym, All: p.All, Units: p.Grants}
+	a.logins.forget(pair)
+	a.trusted.add(pair)
+	r := p.Reader(workspace)
 	if stale {
 		a.rehash(ctx, r, password)
 	}
 	return r, nil
+}
+
+// cameFrom reports whether a session that was begun from a network is there: what
+// the process remembers ends with it, and sessions do not. An error is no: then
+// the sender waits.
+func (a *Auth) cameFrom(ctx context.Context, workspace int64, login, from string) bool {
+	p, err := a.db.PrincipalByLogin(ctx, workspace, login)
+	if err != nil {
+		return false
+	}
+	list, err := a.db.Sessions(ctx, p.Reader(workspace))
+	if err != nil {
+		return false
+	}
+	for i := range list {
+		if addr, err := netip.ParseAddr(list[i].Address); err == nil && network(addr) == from {
+			return true
+		}
+	}
+	return false
 }
 
 // rehash stores a password again with today's costs. Failing to is no reason to
@@ -178,12 +234,12 @@ func (a *Auth) program(ctx context.Context, r sinew.Reader, req TokenRequest) (p
 	return p.Pseudonym, err
 }
 
-// Session makes the token of somebody who gave a password: for a short time it
-// allows whatever he may.
-func (a *Auth) Session(ctx context.Context, r sinew.Reader) (secret string, token store.Token, err error) {
+// SignInToken makes the token of somebody who gave a password: for a short time
+// it allows whatever he may.
+func (a *Auth) SignInToken(ctx context.Context, r sinew.Reader) (secret string, token store.Token, err error) {
 	secret, hash := newSecret(tokenPrefix)
 	token, err = a.db.CreateToken(ctx, r, store.NewToken{
-		Name: "sign-in", Role: sinew.RoleAdmin, Hash: hash, Expires: a.now().Add(SessionLife),
+		Name: "sign-in", Role: sinew.RoleAdmin, Hash: hash, Expires: a.now().Add(SignInLife),
 	})
 	return secret, token, err
 }
@@ -299,8 +355,13 @@ func (a *Auth) Redeem(ctx context.Context, from netip.Addr, secret string, u New
 	return a.db.RedeemInvite(ctx, hash, p)
 }
 
-// ChangePassword replaces one's own password.
-func (a *Auth) ChangePassword(ctx context.Context, r sinew.Reader, from netip.Addr, old, password string) error {
+// ChangePassword replaces one's own password. The sessions of other browsers
+// end.
+func (a *Auth) ChangePassword(ctx context.Context, id Identity, from netip.Addr, old, password string) error {
+	r, keep := id.Reader, ""
+	if id.Session != nil {
+		keep = id.Session.ID
+	}
 	me, err := a.db.Principal(ctx, r, r.Principal)
 	if err != nil {
 		return err
@@ -308,10 +369,11 @@ func (a *Auth) ChangePassword(ctx context.Context, r sinew.Reader, from netip.Ad
 	if _, err := a.SignIn(ctx, r.Workspace, from, me.Login, old); err != nil {
 		return err
 	}
-	return a.setPassword(ctx, r, me, password)
+	return a.setPassword(ctx, r, me, password, keep)
 }
 
-// ResetPassword sets a principal's password on behalf of an administrator.
+// ResetPassword sets a principal's password on behalf of an administrator. Its
+// sessions end.
 func (a *Auth) ResetPassword(ctx context.Context, r sinew.Reader, pseudonym, password string) error {
 	if !r.All.Allows(sinew.RoleAdmin) {
 		return sinew.Errorf(sinew.CodeDenied, "only administrators may do this")
@@ -320,10 +382,10 @@ func (a *Auth) ResetPassword(ctx context.Context, r sinew.Reader, pseudonym, pas
 	if err != nil {
 		return err
 	}
-	return a.setPassword(ctx, r, p, password)
+	return a.setPassword(ctx, r, p, password, "")
 }
 
-func (a *Auth) setPassword(ctx context.Context, r sinew.Reader, p store.Principal, password string) error {
+func (a *Auth) setPassword(ctx context.Context, r sinew.Reader, p store.Principal, password, keep string) error {
 	if err := checkPassword(p.Login, password); err != nil {
 		return err
 	}
@@ -331,5 +393,5 @@ func (a *Auth) setPassword(ctx context.Context, r sinew.Reader, p store.Principa
 	if err != nil {
 		return err
 	}
-	return a.db.SetPassword(ctx, r, p.Pseudonym, hash)
+	return a.db.ChangePassword(ctx, r, p.Pseudonym, hash, keep)
 }

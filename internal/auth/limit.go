@@ -73,6 +73,43 @@ func (l *limiter) forget(name string) {
 	}
 }
 
+// recent is a set that remembers at most size names; the one not used for longest
+// is forgotten first.
+type recent struct {
+	size int
+
+	mu    sync.Mutex
+	names map[string]*list.Element
+	order list.List // of strings, the last used first
+}
+
+func newRecent(size int) *recent { return &recent{size: size, names: map[string]*list.Element{}} }
+
+func (r *recent) add(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, known := r.names[name]; known {
+		r.order.MoveToFront(at)
+		return
+	}
+	for r.order.Len() >= r.size {
+		last := r.order.Back()
+		delete(r.names, last.Value.(string)) //nolint:forcetypeassert // only strings go in
+		r.order.Remove(last)
+	}
+	r.names[name] = r.order.PushFront(name)
+}
+
+func (r *recent) has(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, known := r.names[name]
+	if known {
+		r.order.MoveToFront(at)
+	}
+	return known
+}
+
 // network is what counts as one sender: an IPv4 address, or the /64 that one
 // IPv6 customer has at least.
 func network(addr netip.Addr) string {

@@ -82,7 +82,7 @@ func (c *appRulesCmd) Run(s *session) error {
 	}
 	if c.Preview {
 		s.printf("%d findings would change their application\n", done.Moved)
-		return nil
+		return printPreview(s, done)
 	}
 	s.printf("rules in force, entry %d of the log; %d findings changed their application\n", done.Seq, done.Moved)
 	return nil

@@ -57,6 +57,8 @@ type commands struct {
 	Import   importCmd   `cmd:"" help:"Import scanner reports; the format is found from the content." group:"Work"`
 	Findings findingsCmd `cmd:"" help:"List, show and decide findings." group:"Work"`
 	App      appCmd      `cmd:"" help:"Applications, rules, refs, deployments and assets." group:"Work"`
+	Coverage coverageCmd `cmd:"" help:"What was tested, when, and what is missing: applications and tests." group:"Work"`
+	View     viewCmd     `cmd:"" help:"Saved views of findings." group:"Work"`
 	Parse    parseCmd    `cmd:"" help:"Show what a report says, without importing it." group:"Formats"`
 	Format   formatCmd   `cmd:"" help:"List, show, test and start report formats." group:"Formats"`
 	Log      logCmd      `cmd:"" help:"Show and verify the log of everything accepted and decided." group:"Keep"`
@@ -67,6 +69,7 @@ type commands struct {
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup into an empty database." group:"Keep"`
 	Token_   tokenCmd    `cmd:"" name:"token" help:"API tokens." group:"Access"`
 	User     userCmd     `cmd:"" help:"Users, invitations and roles on applications." group:"Access"`
+	Provider providerCmd `cmd:"" help:"Providers of OpenID Connect that people sign in by." group:"Access"`
 	Version  versionCmd  `cmd:"" help:"Print the version." group:"Run"`
 
 	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish." group:"Run"`

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,7 +67,7 @@ func (c *formatShowCmd) Run(s *session) error {
 type formatTestCmd struct {
 	Mapping string `arg:"" help:"The mapping file."`
 	Sample  string `arg:"" help:"A report."`
-	Golden  string `help:"The expected parse/v1 line; default SAMPLE.golden.json." placeholder:"FILE"`
+	Golden  string `help:"The expected result; default SAMPLE.golden, as in formats/testdata." placeholder:"FILE"`
 	Update  bool   `help:"Write the golden file instead of comparing."`
 }
 
@@ -85,25 +84,37 @@ func (c *formatTestCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	var got bytes.Buffer
 	in, done, err := openReport(s, c.Sample)
 	if err != nil {
 		return err
 	}
 	defer done()
-	res, err := engine.WriteParseLine(s.ctx, &got, filepath.Base(c.Sample), in, format.Options{})
+	in.Name = filepath.Base(c.Sample)
+	got, secrets, err := engine.Golden(s.ctx, in)
 	if err != nil {
 		return err
 	}
-	if res.Format == nil || res.Format.File != filepath.Base(c.Mapping) {
-		return &gateError{fmt.Sprintf("%s is recognised as %s, not by %s: narrow its detect, or raise its specificity", c.Sample, formatName(res), c.Mapping)}
+	f, err := engine.Format(got.Format)
+	if err != nil || f.File != filepath.Base(c.Mapping) {
+		name := "no format"
+		if got.Format != "" {
+			name = got.Format
+		}
+		return &gateError{fmt.Sprintf("%s is recognised as %s, not by %s: narrow its detect, or raise its specificity", c.Sample, name, c.Mapping)}
+	}
+	own, again, err := got.FromEvidence(s.ctx, engine, in, secrets)
+	if err != nil {
+		return err
+	}
+	if own != again {
+		return &gateError{fmt.Sprintf("the redacted evidence of %s gives another result: %s", c.Sample, firstDifference([]byte(own), []byte(again)))}
 	}
 	golden := c.Golden
 	if golden == "" {
-		golden = c.Sample + ".golden.json"
+		golden = c.Sample + format.GoldenSuffix
 	}
 	if c.Update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil { //nolint:gosec // a file to be shared
+		if err := os.WriteFile(golden, []byte(got.Text()), 0o644); err != nil { //nolint:gosec // a file to be shared
 			return fmt.Errorf("write the golden file: %w", err)
 		}
 		s.printf("%s written: read it before you keep it\n", golden)
@@ -116,18 +127,11 @@ func (c *formatTestCmd) Run(s *session) error {
 	if err != nil {
 		return fmt.Errorf("read the golden file: %w", err)
 	}
-	if !bytes.Equal(want, got.Bytes()) {
-		return &gateError{fmt.Sprintf("%s gives another result than %s: %s", c.Sample, golden, firstDifference(want, got.Bytes()))}
+	if string(want) != got.Text() {
+		return &gateError{fmt.Sprintf("%s gives another result than %s: %s", c.Sample, golden, firstDifference(want, []byte(got.Text())))}
 	}
-	s.printf("ok: %s reads %s, %d findings\n", res.Format.Ref(), c.Sample, res.Snapshot.Observations)
+	s.printf("ok: %s reads %s, %d findings\n", f.Ref(), c.Sample, got.Snapshot.Observations)
 	return nil
-}
-
-func formatName(res *format.Result) string {
-	if res.Format == nil {
-		return "no format"
-	}
-	return res.Format.ID
 }
 
 // firstDifference shows where two lines part.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sinewsec/sinew/examples"
@@ -20,11 +22,62 @@ import (
 
 type serveCmd struct {
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" env:"SINEW_LISTEN" placeholder:"HOST:PORT"`
+
+	frontFlags
+	limitFlags
+}
+
+// limitFlags bound what senders may take of the server.
+type limitFlags struct {
+	MaxUpload byteSize      `help:"Refuse reports that are larger: bytes, or 500MB, 8GiB." default:"8GiB" env:"SINEW_MAX_UPLOAD" placeholder:"SIZE" group:"Limits"`
+	Imports   int           `help:"Reports to take in at a time; each may take the memory of a parser." default:"2" env:"SINEW_IMPORTS" placeholder:"N" group:"Limits"`
+	Idle      time.Duration `name:"idle-timeout" help:"End a request that moves no byte for so long." default:"30s" env:"SINEW_IDLE_TIMEOUT" placeholder:"DURATION" group:"Limits"`
+}
+
+func (f limitFlags) limits() (app.Limits, error) {
+	if f.Imports < 1 {
+		return app.Limits{}, sinew.Errorf(sinew.CodeInvalid, "a server that takes in %d reports at a time takes in none", f.Imports).Hint("use --imports 1 or more")
+	}
+	l := app.Limits{MaxUpload: int64(f.MaxUpload), Imports: f.Imports, Idle: f.Idle}
+	return l, l.Check()
+}
+
+// byteSize is a number of bytes, written with a unit or without.
+type byteSize int64
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (b *byteSize) UnmarshalText(text []byte) error {
+	word := strings.ToUpper(strings.TrimSpace(string(text)))
+	digits := strings.TrimRight(word, "BIKMGT")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	unit, known := map[string]int64{
+		"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
+	}[word[len(digits):]]
+	if err != nil || !known || n < 1 || n > math.MaxInt64/unit {
+		return sinew.Errorf(sinew.CodeInvalid, "%q is no size", text).Hint("write bytes, or for example 500MB or 8GiB")
+	}
+	*b = byteSize(n * unit)
+	return nil
 }
 
 func (serveCmd) Help() string {
-	return `Without --database the file sinew.db in the current directory is used. Until a certificate can be given,
-put a TLS proxy in front of any address that is not loopback.`
+	return `Without --database the file sinew.db in the current directory is used. On an address that is not loopback
+the server wants TLS: a certificate (--tls-cert, --tls-key, read again when the files change or at SIGHUP), or a
+proxy that ends TLS (--proxy).`
+}
+
+// frontFlags say how the server is reached.
+type frontFlags struct {
+	TLSCert      string   `name:"tls-cert" help:"Certificate to serve https with, PEM; those that signed it follow in the file." env:"SINEW_TLS_CERT" placeholder:"FILE" group:"Network"`
+	TLSKey       string   `name:"tls-key" help:"Key of the certificate, PEM." env:"SINEW_TLS_KEY" placeholder:"FILE" group:"Network"`
+	Proxy        []string `help:"Address or network of a proxy before the server; what it says of the sender (X-Forwarded-For, -Proto) is believed." env:"SINEW_PROXY" placeholder:"CIDR" group:"Network"`
+	URL          string   `name:"url" help:"Where browsers find the server, if not at the address that each request names." env:"SINEW_URL" placeholder:"URL" group:"Network"`
+	InsecureHTTP bool     `name:"insecure-http" help:"Serve plain http on an address that is not loopback." env:"SINEW_INSECURE_HTTP" group:"Network"`
+}
+
+func (f frontFlags) front() (app.Front, error) {
+	proxies, err := app.ParseProxies(f.Proxy)
+	return app.Front{CertFile: f.TLSCert, KeyFile: f.TLSKey, Proxies: proxies, URL: f.URL, InsecureHTTP: f.InsecureHTTP}, err
 }
 
 func (c *serveCmd) Run(s *session) error {
@@ -33,16 +86,21 @@ func (c *serveCmd) Run(s *session) error {
 	}
 	conf := s.config("serve")
 	conf.Logger = slog.New(slog.NewJSONHandler(s.env.Stderr, nil))
+	var err error
+	if conf.Front, err = c.front(); err != nil {
+		return err
+	}
+	if conf.Limits, err = c.limits(); err != nil {
+		return err
+	}
+	if err := conf.Front.Check(c.Listen); err != nil { // before anything is made
+		return err
+	}
 	a, err := app.Open(s.ctx, conf)
 	if err != nil {
 		return err
 	}
 	s.app = a
-	if host, _, err := net.SplitHostPort(c.Listen); err == nil {
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			s.hint("listening on %s without TLS: tokens cross the network in clear unless a proxy encrypts", c.Listen)
-		}
-	}
 	return a.Serve(s.ctx, c.Listen, func(st app.Started) {
 		if s.opts.JSON {
 			_ = writeJSON(s.env.Stdout, map[string]string{"schema": "serve/v1", "url": st.URL, "invite": st.Invite})
@@ -50,7 +108,8 @@ func (c *serveCmd) Run(s *session) error {
 		}
 		s.printf("sinew listens on %s\n", st.URL)
 		if st.Invite != "" {
-			s.printf("nobody can sign in yet; this link makes the first administrator, once, within 24 hours:\n  sinew user join %s --login NAME\n", st.Invite)
+			s.printf("nobody can sign in yet. Open this link to become the first administrator; it works once, within 24 hours:\n  %[1]s\n"+
+				"or in a terminal: sinew user join %[1]s --login NAME\n", st.Invite)
 		}
 	})
 }
@@ -59,6 +118,8 @@ type demoCmd struct {
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Keep   string `help:"Keep the demo's database in this directory instead of a temporary one." placeholder:"DIR"`
 	Load   bool   `help:"Only load the demo and end; needs --keep."`
+
+	frontFlags
 }
 
 // demoReport is a line of the demo's list of reports.
@@ -81,6 +142,13 @@ func (c *demoCmd) Run(s *session) error {
 	if c.Load && c.Keep == "" {
 		return sinew.Errorf(sinew.CodeInvalid, "loading the demo into a directory that goes away is of no use").Hint("name one with --keep")
 	}
+	front, err := c.front()
+	if err != nil {
+		return err
+	}
+	if err := front.Check(c.Listen); err != nil {
+		return err
+	}
 	dir := c.Keep
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "sinew-demo-")
@@ -97,6 +165,7 @@ func (c *demoCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	a.Config.Front = front
 	defer func() { _ = s.close(); s.app = nil }() // before the directory goes
 	api, err := a.OperatorClient(s.ctx)
 	if err != nil {
@@ -114,16 +183,19 @@ func (c *demoCmd) Run(s *session) error {
 		return err
 	}
 	return a.Serve(s.ctx, c.Listen, func(st app.Started) {
+		s.printf("\nThe demo runs at %s.", st.URL)
+		if st.Invite != "" {
+			s.printf(" Open this link, choose a login and a password, and you are in:\n\n  %s\n", st.Invite)
+		}
 		s.printf(`
-The demo runs at %[1]s (API: %[1]s/api/v1/openapi.json). Sign in from another terminal with
+From another terminal:
 
   export SINEW_SERVER=%[1]s SINEW_TOKEN=%[2]s
   sinew findings severity:critical is:open
   sinew findings is:fixed
 
-or make yourself a user: sinew user join %[3]s --login NAME
-Ctrl-C ends it.
-`, st.URL, token.Secret, st.Invite)
+The API is described in %[1]s/api/v1/openapi.json. Ctrl-C ends it.
+`, st.URL, token.Secret)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -183,10 +184,12 @@ type List struct {
 	Sort   string
 	Cursor string
 	Limit  int
+	Extra  url.Values // further parameters
 }
 
 func (l List) query() url.Values {
 	q := url.Values{}
+	maps.Copy(q, l.Extra)
 	set(q, "filter", l.Filter)
 	set(q, "sort", l.Sort)
 	set(q, "cursor", l.Cursor)

@@ -65,8 +65,9 @@ func (c *Client) Counts(ctx context.Context, filter string) (*Counts, error) {
 
 // Decided names the log entry of a decision.
 type Decided struct {
-	ID  string `json:"id"`
-	Seq int64  `json:"seq"`
+	ID       string `json:"id"`
+	Seq      int64  `json:"seq"`
+	Findings int    `json:"findings,omitempty"`
 }
 
 // Decide records a decision.
@@ -118,8 +119,22 @@ func (c *Client) Rules(ctx context.Context) (string, error) {
 // RulesChange is what new rules would change, or did.
 type RulesChange struct {
 	Seq     int64 `json:"seq,omitempty"`
-	Moved   int   `json:"moved"` // findings that change their application
+	Moved   int   `json:"moved"` // findings that change their application or service
 	Preview bool  `json:"preview,omitempty"`
+
+	Samples []struct {
+		ID    string `json:"id"`
+		Title string `json:"title"`
+		From  string `json:"from"`
+		To    string `json:"to"`
+	} `json:"samples"`
+	Added    []string `json:"added"`   // applications
+	Removed  []string `json:"removed"` // applications that no rule names any more
+	Findings []struct {
+		Application string `json:"application"`
+		Before      int    `json:"before"`
+		After       int    `json:"after"`
+	} `json:"findings"`
 }
 
 // SetRules replaces the rules document; with preview it only says what would
@@ -195,15 +210,6 @@ type LogEntry struct {
 	Digest  string          `json:"digest"`
 	Hash    string          `json:"hash"`
 	Payload json.RawMessage `json:"payload,omitempty"` // absent once deleted
-}
-
-// Log gives entries from seq on to fn.
-func (c *Client) Log(ctx context.Context, from int64, limit int, fn func(LogEntry) error) error {
-	cursor := ""
-	if from > 0 {
-		cursor = strconv.FormatInt(from, 10)
-	}
-	return each(ctx, c, "/api/v1/log", List{Cursor: cursor, Limit: limit}, fn)
 }
 
 // LogEntry returns one entry.

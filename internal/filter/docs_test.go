@@ -66,6 +66,7 @@ severity:critical is:open tool:trivy app:shop ref:main env:prod kev:true -owner:
 | ` + "`since:2026-01`, `since:>=2026-01-31`" + ` | in January; on that day or later. UTC |
 | ` + "`file:src/*.py`" + ` | names in which * is any run of characters; upper and lower case are alike |
 | ` + "`file:~util`" + ` | names that have it anywhere |
+| ` + "`rule:==a*`" + ` | the very name: case counts, * is an asterisk, and ` + "`\"\"`" + ` is the empty one |
 | ` + "`rule:\"a b, c\"`" + ` | spaces, commas, colons and leading signs as text; inside quotes ` + "`\\\"` and `\\\\`" + ` are a quote and a backslash |
 | ` + "`owner:none`" + ` | what has none |
 | ` + "`injection \"cross site\"`" + ` | words without a field: text |

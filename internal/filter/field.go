@@ -47,7 +47,11 @@ const (
 	fieldIs       = "is"
 	fieldCWE      = "cwe"
 	fieldKEV      = "kev"
+	fieldID       = "id"
 )
+
+// opExact compares with the very name: case counts, and * stands for itself.
+const opExact = "=="
 
 // Fields lists everything that can be asked about, in the order of the
 // documentation.
@@ -66,7 +70,7 @@ func Fields() []Field {
 		{Name: "target", Kind: KindName, Example: "target:git.example.org/shop/*", Doc: "what was scanned: repository, image, account, cluster, host group"},
 		{Name: "source", Kind: KindName, None: true, Example: "source:ci-main", Doc: "the pipeline, gateway or account that sent the report"},
 		{Name: fieldCWE, Kind: KindNumber, None: true, Example: "cwe:79,89", Doc: "the weakness, with or without CWE- in front; no comparison"},
-		{Name: "id", Kind: KindName, None: true, Aliases: []string{"cve"}, Example: "id:CVE-2024-3094", Doc: "a public id of the vulnerability: CVE, GHSA and the like"},
+		{Name: fieldID, Kind: KindName, None: true, Aliases: []string{"cve"}, Example: "id:CVE-2024-3094", Doc: "a public id of the vulnerability: CVE, GHSA and the like"},
 		{Name: "file", Kind: KindName, None: true, Aliases: []string{"path"}, Example: "file:src/*.py", Doc: "the file; * goes across slashes"},
 		{Name: "line", Kind: KindNumber, Example: "line:>10", Doc: "the line in the file"},
 		{Name: "package", Kind: KindName, None: true, Aliases: []string{"pkg"}, Example: "package:openssl", Doc: "the name of the package"},
@@ -75,6 +79,7 @@ func Fields() []Field {
 		{Name: "host", Kind: KindName, None: true, Example: "host:10.0.0.7", Doc: "the machine"},
 		{Name: "resource", Kind: KindName, None: true, Example: "resource:arn:aws:s3:::*", Doc: "the cloud or cluster resource: id, else name, else type"},
 		{Name: "endpoint", Kind: KindName, None: true, Aliases: []string{"url"}, Example: "endpoint:*/login*", Doc: "the web or network endpoint: method and URL, or the URL alone"},
+		{Name: "cause", Kind: KindName, None: true, Example: `cause:~lodash`, Doc: "the root cause: what mends this and others together, as groups by root_cause name it"},
 		{Name: "owner", Kind: KindName, None: true, Example: "-owner:none", Doc: "who looks after it"},
 		{Name: fieldKEV, Kind: KindEnum, Values: []Value{{Name: "true"}, {Name: "false"}}, Example: "kev:true", Doc: "known to be exploited; unknown, and so matching nothing, until intelligence is loaded"},
 		{Name: "first", Kind: KindTime, Example: "first:>7d", Doc: "when it was first seen"},

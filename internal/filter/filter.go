@@ -33,7 +33,7 @@ type Query struct {
 // Term is one condition: the field compares so with any of the values.
 type Term struct {
 	Field   string   `json:"field"` // name of one of [Fields], never an alias; "text" for free words
-	Op      string   `json:"op"`    // "=", "~" (contains), ">", "<", ">=", "<="
+	Op      string   `json:"op"`    // "=", "==" (the very name), "~" (contains), ">", "<", ">=", "<="
 	Values  []string `json:"values"`
 	Negated bool     `json:"negated,omitempty"`
 	Pos     int      `json:"pos"` // bytes [Pos, End) of the text that it was read from

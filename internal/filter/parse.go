@@ -96,7 +96,7 @@ func (p *parser) unknownField(name string) error {
 // op reads the comparison after the colon.
 func (p *parser) op(t *Term, f Field) error {
 	start := p.i
-	for _, op := range []string{">=", "<=", ">", "<", "~", "="} {
+	for _, op := range []string{">=", "<=", ">", "<", "~", opExact, "="} {
 		if !strings.HasPrefix(p.s[p.i:], op) {
 			continue
 		}
@@ -110,9 +110,11 @@ func (p *parser) op(t *Term, f Field) error {
 			return p.errorf(start, p.i, "text does not compare")
 		}
 		t.Op = "~"
+	case t.Op == opExact && (f.Kind != KindName || f.Name == fieldID):
+		return p.errorf(start, p.i, "%s takes no ==", f.Name).Hint("for example %s", f.Example)
 	case t.Op == "~" && f.Kind != KindName:
 		return p.errorf(start, p.i, "%s takes no ~", f.Name).Hint("for example %s", f.Example)
-	case t.Op != "=" && t.Op != "~" && (!f.Compares() || f.Name == fieldCWE):
+	case t.Op != "=" && t.Op != "~" && t.Op != opExact && (!f.Compares() || f.Name == fieldCWE):
 		return p.errorf(start, p.i, "%s does not compare with %s", f.Name, t.Op).Hint("for example %s", f.Example)
 	}
 	return nil
@@ -122,7 +124,7 @@ func (p *parser) op(t *Term, f Field) error {
 func (p *parser) values(t *Term, f Field) error {
 	for {
 		start := p.i
-		v, err := p.value(f)
+		v, err := p.value(f, t.Op)
 		if err != nil {
 			return err
 		}
@@ -139,7 +141,7 @@ func (p *parser) values(t *Term, f Field) error {
 		if p.i == len(p.s) || p.s[p.i] != ',' {
 			return nil
 		}
-		if t.Op != "=" && t.Op != "~" {
+		if t.Op != "=" && t.Op != "~" && t.Op != opExact {
 			return p.errorf(t.Pos, p.i+1, "%s with %s takes one value", f.Name, t.Op)
 		}
 		p.i++
@@ -147,10 +149,10 @@ func (p *parser) values(t *Term, f Field) error {
 }
 
 // value reads one, quoted or bare.
-func (p *parser) value(f Field) (string, error) {
+func (p *parser) value(f Field, op string) (string, error) {
 	start := p.i
 	if p.i < len(p.s) && p.s[p.i] == '"' {
-		return p.quoted(f)
+		return p.quoted(f, op)
 	}
 	for p.i < len(p.s) && p.s[p.i] != ',' && p.space() == 0 {
 		if p.s[p.i] == '"' {
@@ -169,7 +171,7 @@ func (p *parser) value(f Field) (string, error) {
 	return p.s[start:p.i], nil
 }
 
-func (p *parser) quoted(f Field) (string, error) {
+func (p *parser) quoted(f Field, op string) (string, error) {
 	start := p.i
 	var b strings.Builder
 	for p.i++; p.i < len(p.s); p.i++ {
@@ -184,7 +186,7 @@ func (p *parser) quoted(f Field) (string, error) {
 			if p.i < len(p.s) && p.s[p.i] != ',' && p.space() == 0 {
 				return "", p.errorf(p.i, p.i+1, "after the closing quote comes a space, a comma or the end")
 			}
-			if strings.TrimSpace(b.String()) == "" {
+			if strings.TrimSpace(b.String()) == "" && op != opExact {
 				return "", p.errorf(start, p.i, "the quotes are empty").Hint("%s", emptyHint(f))
 			}
 			return b.String(), nil

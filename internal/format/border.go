@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,13 +123,27 @@ func (f *fielder) list(field string) []any {
 }
 
 func (f *fielder) strings(field string, limit int) []string {
-	var out []string
-	seen := map[string]bool{}
-	for _, v := range f.list(field) {
-		if s := f.stringOf(field, v, limit); s != "" && !seen[s] {
-			seen[s] = true
-			out = append(out, s)
+	items := f.list(field)
+	if len(items) == 0 {
+		return nil
+	}
+	var seen map[string]bool // of long lists
+	if len(items) > 16 {
+		seen = make(map[string]bool, len(items))
+	}
+	out := make([]string, 0, len(items))
+	for _, v := range items {
+		s := f.stringOf(field, v, limit)
+		if s == "" || seen[s] || seen == nil && slices.Contains(out, s) {
+			continue
 		}
+		if seen != nil {
+			seen[s] = true
+		}
+		out = append(out, s)
+	}
+	if len(out) == 0 {
+		return nil
 	}
 	return out
 }

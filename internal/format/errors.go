@@ -3,6 +3,7 @@ package format
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sinewsec/sinew/internal/sinew"
@@ -70,6 +71,15 @@ type noteKind struct {
 }
 
 const notesPerKind = 3
+
+// clone copies n, so that it can be put back.
+func (n *notes) clone() notes {
+	c := notes{order: slices.Clone(n.order), kinds: make(map[string]*noteKind, len(n.kinds)), quiet: n.quiet}
+	for kind, k := range n.kinds {
+		c.kinds[kind] = &noteKind{first: slices.Clone(k.first), more: k.more}
+	}
+	return c
+}
 
 // add records a note. Notes of one kind beyond the first few are counted only.
 func (n *notes) add(kind, text string) {

@@ -39,8 +39,44 @@ type eval struct {
 	tables *feed // $__state
 	slots  []any // variables; every place in the program has its own
 	args   []any // of native functions being called
+	stack  []any // of arrays being gathered
+	push   func(any) error
+	tests  []tested
 	depth  int
 	steps  int
+}
+
+// tested is what a pattern said of the last text: much of what rows are asked, such
+// as who wrote the report, is the same for all.
+type tested struct {
+	text       string
+	known, yes bool
+}
+
+func newEval(c *clock, t *tables, p *compiled) *eval {
+	e := &eval{clock: c, tables: &feed{tables: t}, slots: make([]any, p.slots), tests: make([]tested, p.tests)}
+	e.push = func(x any) error { e.stack = append(e.stack, x); return nil }
+	return e
+}
+
+// noElements is the empty array, made once.
+var noElements any = []any{}
+
+// gathered takes what was pushed since the stack had that height, as an array.
+// Gatherings are nested like calls, since each ends before it gives its result.
+func (e *eval) gathered(height int, err error) (any, error) {
+	top := e.stack[height:]
+	var out any
+	switch {
+	case err != nil:
+	case len(top) == 0:
+		out = noElements
+	default:
+		out = append(make([]any, 0, len(top)), top...)
+	}
+	clear(top)
+	e.stack = e.stack[:height]
+	return out, err
 }
 
 const (
@@ -166,6 +202,7 @@ type recursive struct {
 
 type builder struct {
 	slots   int
+	tests   int
 	nodes   int
 	natives map[string]native
 	options []gojq.CompilerOption
@@ -192,6 +229,7 @@ func funcName(name string, args int) string { return name + "/" + strconv.Itoa(a
 type compiled struct {
 	root  *node
 	slots int
+	tests int // patterns that remember the last text
 	keys  int // slot of $keys
 }
 
@@ -209,7 +247,7 @@ func compileFast(q *gojq.Query, options []gojq.CompilerOption) (c *compiled) {
 	if err != nil {
 		return nil
 	}
-	return &compiled{root: root, slots: b.slots, keys: 0}
+	return &compiled{root: root, slots: b.slots, tests: b.tests, keys: 0}
 }
 
 func (b *builder) slot() int { b.slots++; return b.slots - 1 }
@@ -370,7 +408,7 @@ func (c *compiled) run(e *eval, v any, keys []any, limit int) (out []any, err er
 			err = errFallback
 		}
 	}()
-	e.depth, e.args = 0, e.args[:0]
+	e.depth, e.args, e.stack = 0, e.args[:0], e.stack[:0]
 	if keys == nil {
 		keys = []any{}
 	}

@@ -184,15 +184,23 @@ func (b *builder) short(f *gojq.Func, s sight) (*node, error) {
 		if err != nil || pattern == "" || strings.Contains(flags, "g") {
 			return nil, errUnknown
 		}
-		return mkOne(func(_ *eval, v any) (any, error) {
+		at := b.tests
+		b.tests++
+		return mkOne(func(e *eval, v any) (any, error) {
 			t, ok := v.(string)
 			switch {
 			case v == nil:
 				return false, nil
 			case !ok || len(t) > maxRegexText:
 				return nil, errValue
+			case len(t) > maxTested:
+				return re.MatchString(t), nil
 			}
-			return re.MatchString(t), nil
+			last := &e.tests[at]
+			if !last.known || last.text != t {
+				*last = tested{t, true, re.MatchString(t)}
+			}
+			return last.yes, nil
 		}), nil
 	case "sub/2", "gsub/2", "capture/1":
 		// Mostly there is nothing to do.
@@ -216,6 +224,9 @@ func (b *builder) short(f *gojq.Func, s sight) (*node, error) {
 	}
 	return nil, errUnknown
 }
+
+// maxTested bounds the texts that are remembered.
+const maxTested = 1 << 10
 
 // substitute is sub or gsub with a text that is always the same.
 func substitute(all bool, re *regexp.Regexp, to string) *node {
@@ -390,7 +401,7 @@ func (b *builder) builtin(f *gojq.Func, s sight) (*node, error) {
 	case "add/0":
 		return mkOne(func(_ *eval, v any) (any, error) { return addAll(v) }), nil
 	case "any/0", "all/0":
-		return anyOf(each, self, f.Name == "all"), nil
+		return anyElement(self, f.Name == "all"), nil
 	}
 	if len(f.Args) == 0 {
 		return nil, errUnknown
@@ -438,7 +449,7 @@ func (b *builder) builtin(f *gojq.Func, s sight) (*node, error) {
 			return !ok, err
 		}), nil
 	case "any/1", "all/1":
-		return anyOf(each, x, f.Name == "all"), nil
+		return anyElement(x, f.Name == "all"), nil
 	case "any/2", "all/2":
 		c, err := arg(1)
 		if err != nil {

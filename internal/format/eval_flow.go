@@ -242,6 +242,18 @@ func bound(src *node, set func(*eval, any) error, body *node) *node {
 			return body.maybe(e, v)
 		})
 	}
+	if src.gives < many {
+		return mkMany(func(e *eval, v any, emit func(any) error) error {
+			x, ok, err := src.maybe(e, v)
+			if err == nil && ok {
+				err = set(e, x)
+			}
+			if err != nil || !ok {
+				return err
+			}
+			return body.many(e, v, emit)
+		})
+	}
 	return mkMany(func(e *eval, v any, emit func(any) error) error {
 		return src.many(e, v, func(x any) error {
 			if err := set(e, x); err != nil {
@@ -395,5 +407,85 @@ func (b *builder) reduce(r *gojq.Reduce, s sight) (*node, error) {
 			return err
 		})
 		return state, err
+	}), nil
+}
+
+// anyOf looks for an element that meets the condition, or with all, one that does not.
+func anyOf(src, cond *node, all bool) *node {
+	return mkOne(func(e *eval, v any) (any, error) {
+		found := false
+		err := src.many(e, v, func(x any) error {
+			return cond.many(e, x, func(c any) error {
+				if isTrue(c) != all {
+					found = true
+					return errStop
+				}
+				return nil
+			})
+		})
+		if found {
+			return !all, nil
+		}
+		return all, err
+	})
+}
+
+// anyElement is anyOf the elements of an array.
+func anyElement(cond *node, all bool) *node {
+	general := anyOf(mkMany(iterate), cond, all)
+	if cond.gives != one {
+		return general
+	}
+	return mkOne(func(e *eval, v any) (any, error) {
+		list, ok := v.([]any)
+		if !ok {
+			return general.one(e, v)
+		}
+		for _, x := range list {
+			if err := e.step(); err != nil {
+				return nil, err
+			}
+			c, err := cond.one(e, x)
+			if err != nil {
+				return nil, err
+			}
+			if isTrue(c) != all {
+				return !all, nil
+			}
+		}
+		return all, nil
+	})
+}
+
+// in is IN(a, b, c).
+func (b *builder) in(q *gojq.Query, s sight) (*node, error) {
+	parts, err := b.commas(q, s)
+	if err != nil {
+		return nil, err
+	}
+	return mkOne(func(e *eval, v any) (any, error) {
+		for _, p := range parts {
+			if p.fixed {
+				if same(p.value, v) {
+					return true, nil
+				}
+				continue
+			}
+			found := false
+			err := p.many(e, v, func(x any) error {
+				if same(x, v) {
+					found = true
+					return errStop
+				}
+				return nil
+			})
+			if found {
+				return true, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return false, nil
 	}), nil
 }

@@ -3,6 +3,7 @@ package format
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -22,9 +23,8 @@ func mustQuery(text string) *gojq.Query {
 
 func gather(n *node) *node {
 	return mkOne(func(e *eval, v any) (any, error) {
-		out := []any{}
-		err := n.many(e, v, func(x any) error { out = append(out, x); return nil })
-		return out, err
+		height := len(e.stack)
+		return e.gathered(height, n.many(e, v, e.push))
 	})
 }
 
@@ -179,59 +179,6 @@ func addAll(v any) (any, error) {
 	return sum, nil
 }
 
-// anyOf looks for an element that meets the condition, or with all, one that does not.
-func anyOf(src, cond *node, all bool) *node {
-	return mkOne(func(e *eval, v any) (any, error) {
-		found := false
-		err := src.many(e, v, func(x any) error {
-			return cond.many(e, x, func(c any) error {
-				if isTrue(c) != all {
-					found = true
-					return errStop
-				}
-				return nil
-			})
-		})
-		if found {
-			return !all, nil
-		}
-		return all, err
-	})
-}
-
-// in is IN(a, b, c).
-func (b *builder) in(q *gojq.Query, s sight) (*node, error) {
-	parts, err := b.commas(q, s)
-	if err != nil {
-		return nil, err
-	}
-	return mkOne(func(e *eval, v any) (any, error) {
-		for _, p := range parts {
-			if p.fixed {
-				if same(p.value, v) {
-					return true, nil
-				}
-				continue
-			}
-			found := false
-			err := p.many(e, v, func(x any) error {
-				if same(x, v) {
-					found = true
-					return errStop
-				}
-				return nil
-			})
-			if found {
-				return true, nil
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		return false, nil
-	}), nil
-}
-
 func limited(count, g *node) (*node, error) {
 	n, ok := count.value.(int)
 	if !count.fixed || !ok || n < 1 {
@@ -314,6 +261,20 @@ var plain = map[string]func(v any, a []any) any{
 			return err
 		}
 		return t
+	},
+	"tonumber/0": func(v any, _ []any) any {
+		s, ok := v.(string)
+		if !ok || !plainDecimal(s) {
+			return errFallback
+		}
+		if n, err := strconv.Atoi(s); err == nil {
+			return n
+		}
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return errFallback
+		}
+		return f
 	},
 	"trim/0":           text0(func(s string) any { return strings.TrimSpace(s) }),
 	"ascii_downcase/0": text0(func(s string) any { return asciiLower(s) }),
@@ -413,6 +374,21 @@ var plain = map[string]func(v any, a []any) any{
 		slices.Reverse(a)
 		return a
 	},
+}
+
+// plainDecimal reports whether s is a number of a few digits, such as 7 and 7.5.
+func plainDecimal(s string) bool {
+	point := false
+	for i := range len(s) {
+		switch {
+		case '0' <= s[i] && s[i] <= '9':
+		case s[i] == '.' && !point && i > 0 && i < len(s)-1:
+			point = true
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 15
 }
 
 func text0(f func(string) any) func(any, []any) any {

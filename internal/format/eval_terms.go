@@ -125,6 +125,9 @@ func (b *builder) suffix(t *gojq.Term, s sight) (*node, error) {
 					return nil, errUnknown
 				}
 			}
+			if step.Iter {
+				return pipe(n, mkMany(iterateIfAny)), nil
+			}
 			x, err := b.term(self, s)
 			if err != nil {
 				return nil, err
@@ -169,6 +172,15 @@ func iterate(e *eval, v any, emit func(any) error) error {
 		return nil
 	}
 	return errValue
+}
+
+// iterateIfAny is .[]?: of what has no elements it gives none.
+func iterateIfAny(e *eval, v any, emit func(any) error) error {
+	switch v.(type) {
+	case []any, map[string]any:
+		return iterate(e, v, emit)
+	}
+	return e.step()
 }
 
 func indexValue(v, k any) (any, error) {
@@ -516,22 +528,22 @@ func (b *builder) array(a *gojq.Array, s sight) (*node, error) {
 		return mkValue(out), nil
 	}
 	return mkOne(func(e *eval, v any) (any, error) {
-		out := make([]any, 0, len(parts))
+		height := len(e.stack)
 		for _, p := range parts {
 			if p.gives < many {
 				x, ok, err := p.maybe(e, v)
 				if err != nil {
-					return nil, err
+					return e.gathered(height, err)
 				}
 				if ok {
-					out = append(out, x)
+					e.stack = append(e.stack, x)
 				}
 				continue
 			}
-			if err := p.many(e, v, func(x any) error { out = append(out, x); return nil }); err != nil {
-				return nil, err
+			if err := p.many(e, v, e.push); err != nil {
+				return e.gathered(height, err)
 			}
 		}
-		return out, nil
+		return e.gathered(height, nil)
 	}), nil
 }

@@ -89,6 +89,16 @@ until(.a > 3; .a += 1) | .a
 . as $d | [.l[] | $d.o[("x", "y")]]
 [.l[] | tostring | "n\(.)"] | any(.[]; endswith("3"))
 .t[1:2], .u[0:1], .l[.a:], .l[.a:.a]
+("1.50", "7", "007", "1.", ".5", "1e3", "-2", "+1", "12345678901234567890", "1.2.3", "", "x") | tonumber?
+.t > "abb", .t < "b", .u > .t, "z" < .u, .t >= .t, .a > .t, .a <= 1, .f < 2, 2 > .f
+[.l[] | [.[]?]], [.a[]?, .t[]?, .n[]?, .z[]?], [.o[]?]
+[.l[] as $x | [.l[] | select(. > $x) | [., [$x]]]]
+label $out | [.l[] | [., if . > 1 then break $out else . end]]
+[.l[] | [., (try ([1, error("x")]) catch 0)]], [.l[] | [[1, error("x")]?]]
+[first([.l[], [.l[]]][]), ([.l[] | [.]] | first)], [limit(2; .l[] | [., [.]])]
+.l | any(. > 2), all(. > 0), any(. > 9), all(. > 1), any(error("x"))?, any(.[]?)
+.o | any(. > 1), all(. > 1)
+[[[], [""], [[null, [1, [], ""]]], {a: {b: []}}, {a: {b: [1]}, c: null}], {x: [[[[]]]], y: 1}] | prune
 `), "\n")
 	var input any
 	dec := json.NewDecoder(strings.NewReader(`{"a":1,"b":{"c":2},"l":[1,2,3],"t":"abc","u":"äöü","o":{"x":1,"y":2},"k":"kk","n":null,"f":1.5,"e":[],"s":["p"],"z":true}`))
@@ -117,7 +127,7 @@ until(.a > 3; .a += 1) | .a
 			}
 			total++
 			if p.fast != nil {
-				e := &eval{clock: c, tables: &feed{tables: m.tables}, slots: make([]any, p.fast.slots)}
+				e := newEval(c, m.tables, p.fast)
 				if _, err := p.fast.run(e, in, []any{1, "k"}, 100); err == nil {
 					fast++
 				}

@@ -1,8 +1,10 @@
 package format
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/itchyny/gojq"
 )
@@ -88,7 +90,19 @@ func change(v any, path []string, f func(any) (any, error)) (any, error) {
 
 func (b *builder) operator(op gojq.Operator) (func(l, r any) (any, error), error) {
 	compare := func(f func(int) bool) func(l, r any) (any, error) {
-		return func(l, r any) (any, error) { return f(gojq.Compare(l, r)), nil }
+		return func(l, r any) (any, error) {
+			switch l := l.(type) {
+			case int:
+				if r, ok := r.(int); ok {
+					return f(cmp.Compare(l, r)), nil
+				}
+			case string:
+				if r, ok := r.(string); ok {
+					return f(strings.Compare(l, r)), nil
+				}
+			}
+			return f(gojq.Compare(l, r)), nil
+		}
 	}
 	switch op { //nolint:exhaustive // those on two values
 	case gojq.OpEq:

@@ -138,6 +138,15 @@ type Options struct {
 	Redactor Redactor // nil: values become sinew:secret:local:<n>, which are comparable only within the report
 	Limits   Limits   // zero fields take their defaults
 	SpoolDir string   // for encrypted temporary files; empty for the system's
+
+	// Lines takes the lines of the body in the place of the sink, as text: JSON
+	// with a newline, valid until it returns. They are encoded where they are
+	// mapped, by several goroutines.
+	Lines func(line []byte) error
+
+	// Clean is called before the first line, once, if it is known by then that the
+	// report tells no secrets: what [Redact] will write is the report itself.
+	Clean func() error
 }
 
 // Limits bound the work on one report. Zero fields take the default.

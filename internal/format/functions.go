@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"net/url"
@@ -448,25 +449,46 @@ func isBlank(v any) bool {
 }
 
 func prune(v any) any {
+	v, _ = pruned(v)
+	return v
+}
+
+// pruned copies only what it changes.
+func pruned(v any) (_ any, changed bool) {
 	switch v := v.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(v))
+		out := v
 		for k, e := range v {
-			if e = prune(e); !isBlank(e) {
-				out[k] = e
+			x, differs := pruned(e)
+			gone := isBlank(x)
+			if !differs && !gone {
+				continue
+			}
+			if !changed {
+				out, changed = maps.Clone(v), true
+			}
+			if gone {
+				delete(out, k)
+			} else {
+				out[k] = x
 			}
 		}
-		return out
+		return out, changed
 	case []any:
-		out := make([]any, 0, len(v))
-		for _, e := range v {
-			if e = prune(e); !isBlank(e) {
-				out = append(out, e)
+		out := v
+		for i, e := range v {
+			x, differs := pruned(e)
+			gone := isBlank(x)
+			if !changed && (differs || gone) {
+				out, changed = append(make([]any, 0, len(v)), v[:i]...), true
+			}
+			if changed && !gone {
+				out = append(out, x)
 			}
 		}
-		return out
+		return out, changed
 	}
-	return v
+	return v, false
 }
 
 func hostOf(s string) string {

@@ -302,7 +302,7 @@ func (m *machine) run(p *program, input any, keys []any, emit func(any) error) e
 	if p.fast != nil {
 		e := m.evals[p]
 		if e == nil {
-			e = &eval{clock: m.clock, tables: &feed{tables: m.tables}, slots: make([]any, p.fast.slots)}
+			e = newEval(m.clock, m.tables, p.fast)
 			m.evals[p] = e
 		}
 		m.clock.start(m.slot)

@@ -204,6 +204,25 @@ func (j *jsonDocument) scanRow(n *pathNode, keys []any) error {
 
 // frame takes one value whole and decodes it.
 func (j *jsonDocument) frame(n *pathNode, keys []any) (any, row, error) {
+	b, r, err := j.take(n, keys)
+	if err != nil {
+		return nil, r, err
+	}
+	j.d.where = r.place
+	v, err := j.d.decode(b)
+	if err != nil {
+		return nil, r, j.decodeError(err, r.start, r.place())
+	}
+	return v, r, nil
+}
+
+// fault explains an error of decoding a row later.
+func (j *jsonDocument) fault(err error, r *row) error {
+	return j.decodeError(err, r.start, r.place())
+}
+
+// take takes one value whole: its text, which is valid until the next is taken.
+func (j *jsonDocument) take(n *pathNode, keys []any) ([]byte, row, error) {
 	var r row
 	if _, err := j.sc.token(); err != nil {
 		return nil, r, err
@@ -222,12 +241,7 @@ func (j *jsonDocument) frame(n *pathNode, keys []any) (any, row, error) {
 	}
 	r.end, r.member = j.sc.w.offset(), j.env.member
 	r.place = func() string { return n.at(keys) }
-	j.d.where = r.place
-	v, err := j.d.decode(b)
-	if err != nil {
-		return nil, r, j.decodeError(err, r.start, r.place())
-	}
-	return v, r, nil
+	return b, r, nil
 }
 
 // members takes an object and calls f for each member, which must take the value.
@@ -326,6 +340,15 @@ func (j *jsonDocument) visit(n *pathNode, name string, keys []any, outer []scope
 	if n == nil || n.ends() && !n.hasRows() {
 		_, err := j.sc.value(-1)
 		return err
+	}
+	if n.ends() && !n.deeper() { // its text is one row: a worker decodes it
+		raw, r, err := j.take(n, keys)
+		if err != nil || n.skip || string(raw) == "null" || string(raw) == "NaN" {
+			return err
+		}
+		r.specs, r.raw, r.keys, r.ancestors = n.rows, raw, keys, outer
+		r.fault = j.fault
+		return emit(&r)
 	}
 	if n.ends() {
 		v, r, err := j.frame(n, keys)

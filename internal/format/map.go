@@ -3,17 +3,12 @@ package format
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
-	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
 // mapper runs the programs of a variant over the rows of a file and gives what
-// they say to the sink, in the order of the rows. Large files are mapped by
-// several workers: rows go out in batches, and come back in order.
+// they say to the sink, in the order of the rows.
 type mapper struct {
 	*parse
 	env   *env
@@ -22,63 +17,23 @@ type mapper struct {
 	count int // findings of this file
 }
 
-const (
-	batchRows  = 64
-	batchBytes = 512 << 10
-	maxWorkers = 4
-	smallFile  = 1 << 20
-)
-
 // mapped maps all rows of a file.
 func (p *parse) mapped(e *env, doc document, size int64) (*Result, error) {
 	m := &mapper{parse: p, env: e, head: doc.head()}
-	n := 0
-	workers := min(runtime.GOMAXPROCS(0), maxWorkers)
-	if size < smallFile {
-		workers = 1
-	}
-	pool := newPool(m, workers)
-	defer pool.stop()
-	b := &batch{}
-	err := doc.rows(func(r *row) error {
-		if n == 0 {
-			m.first = r.value
-		}
-		b.rows, b.bytes = append(b.rows, *r), b.bytes+r.end-r.start
-		n++
-		if len(b.rows) < batchRows && b.bytes < batchBytes {
-			return nil
-		}
-		full := b
-		b = &batch{number: n}
-		return pool.give(full)
+	n, err := m.each(doc, size, (*worker).mapRow, func(b *batch) error {
+		m.notes.merge(&b.notes)
+		return m.take(&b.out)
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := pool.give(b); err != nil {
-		return nil, err
-	}
-	if err := pool.drain(0); err != nil {
 		return nil, err
 	}
 	return m.finish(n)
 }
 
-// batch is a run of rows, and what they say once it is done.
-type batch struct {
-	number int // of the first row
-	rows   []row
-	bytes  int64
-	out    said
-	notes  notes
-	err    error
-	done   chan struct{}
-}
-
 // said is what rows say.
 type said struct {
 	observations []*sinew.Observation
+	lines        lineBatch // in their place, if the caller wants text
 	later        []laterLine
 }
 
@@ -89,93 +44,20 @@ type laterLine struct {
 	body sinew.SnapshotBody
 }
 
-// pool maps batches. Its methods are called by one goroutine, which is also the
-// one that calls the sink.
-type pool struct {
-	m       *mapper
-	work    chan *batch
-	waiting []*batch
-	limit   int
-	inline  *worker
-	ended   atomic.Bool
-	wg      sync.WaitGroup
-}
-
-func newPool(m *mapper, workers int) *pool {
-	p := &pool{m: m, limit: workers + 1}
-	if workers == 1 {
-		p.inline = m.worker()
-		return p
-	}
-	p.work = make(chan *batch, p.limit)
-	for range workers {
-		w := m.worker()
-		p.wg.Go(func() {
-			for b := range p.work {
-				if !p.ended.Load() {
-					w.batch(b)
-				}
-				close(b.done)
-			}
-		})
-	}
-	return p
-}
-
-func (p *pool) stop() {
-	if p.work != nil {
-		close(p.work)
-		p.ended.Store(true) // workers need not begin what nobody wants
-		p.wg.Wait()
-	}
-}
-
-// give maps a batch, now or soon. A large one is waited for, so that few large
-// rows are in memory at a time.
-func (p *pool) give(b *batch) error {
-	if p.inline != nil {
-		p.inline.batch(b)
-		return p.m.emit(b)
-	}
-	b.done = make(chan struct{})
-	p.waiting = append(p.waiting, b)
-	p.work <- b
-	if b.bytes > 2*batchBytes {
-		return p.drain(0)
-	}
-	return p.drain(p.limit)
-}
-
-// drain takes finished batches until at most left are waiting.
-func (p *pool) drain(left int) error {
-	for len(p.waiting) > left {
-		b := p.waiting[0]
-		<-b.done
-		p.waiting = p.waiting[1:]
-		if err := p.m.emit(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// emit gives a finished batch to the sink.
-func (m *mapper) emit(b *batch) error {
-	m.notes.merge(&b.notes)
-	if b.err != nil {
-		return b.err
-	}
-	return m.take(&b.out)
-}
-
 func (m *mapper) take(l *said) error {
 	for _, o := range l.observations {
-		if m.findings >= m.limits.Findings {
-			return tooLarge("", "the report has more than %d findings", m.limits.Findings).Hint("split the report")
+		if err := m.counted(); err != nil {
+			return err
 		}
-		m.findings++
-		m.count++
 		if err := m.sink(sinew.SnapshotBody{Observation: o}); err != nil {
+			return &sinkError{err}
+		}
+	}
+	for line := range l.lines.all() {
+		if err := m.counted(); err != nil {
+			return err
+		}
+		if err := m.opt.Lines(line); err != nil {
 			return &sinkError{err}
 		}
 	}
@@ -184,6 +66,16 @@ func (m *mapper) take(l *said) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// counted counts a finding, as long as there may be more.
+func (m *mapper) counted() error {
+	if m.findings >= m.limits.Findings {
+		return tooLarge("", "the report has more than %d findings", m.limits.Findings).Hint("split the report")
+	}
+	m.findings++
+	m.count++
 	return nil
 }
 
@@ -222,8 +114,8 @@ func (p *parse) flush(res *Result) error {
 			if err := json.Unmarshal(text, &b); err != nil {
 				return fmt.Errorf("read back assets: %w", err)
 			}
-			if err := p.sink(b); err != nil {
-				return &sinkError{err}
+			if err := p.give(b); err != nil {
+				return err
 			}
 		}
 	}
@@ -237,47 +129,58 @@ func (p *parse) flush(res *Result) error {
 	return nil
 }
 
-// worker maps one batch after the other.
-type worker struct {
-	m       *mapper
-	machine *machine
-}
-
-func (m *mapper) worker() *worker {
-	return &worker{m: m, machine: m.env.machine.fork()}
-}
-
-func (w *worker) batch(b *batch) {
-	defer w.machine.clock.idle(w.machine.slot)
-	for i := range b.rows {
-		r := &b.rows[i]
-		n := b.number + i
-		in := r.input(w.m.head, n)
-		for _, s := range r.specs {
-			if err := w.spec(w.m.env.variant.rows[s], r, in, n, b); err != nil {
-				b.err = rowError(err, r)
-				return
-			}
+// give hands out a line that comes after the observations.
+func (p *parse) give(body sinew.SnapshotBody) error {
+	if p.opt.Lines == nil {
+		if err := p.sink(body); err != nil {
+			return &sinkError{err}
+		}
+		return nil
+	}
+	var l lineBatch
+	if err := l.add(body); err != nil {
+		return err
+	}
+	for line := range l.all() {
+		if err := p.opt.Lines(line); err != nil {
+			return &sinkError{err}
 		}
 	}
-	b.rows = nil
+	return nil
+}
+
+// mapRow runs the programs of a row.
+func (w *worker) mapRow(r *row, n int, b *batch) error {
+	in := w.input(r, n)
+	for _, s := range r.specs {
+		if err := w.spec(w.m.env.variant.rows[s], r, in, n, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spec runs the programs of one kind of row.
 func (w *worker) spec(s *rowSpec, r *row, in map[string]any, n int, b *batch) error {
 	token := ""
 	var mine []localSecret
-	if s.secret != nil && w.m.secretRows.has(n) {
+	if s.secret != nil && (w.m.innocent || w.m.secretRows.has(n)) {
 		var values []rowSecret
 		if err := w.machine.secretsOf(s.secret, r, in, func(v rowSecret) error { values = append(values, v); return nil }); err != nil {
 			return err
+		}
+		if w.m.innocent && len(values) > 0 {
+			return errTwoPasses
 		}
 		mine = own(values, w.m.redactor)
 		if len(values) > 0 {
 			token = w.m.redactor.Token(values[0].text)
 		}
 	}
-	v := w.m.veil(mine)
+	v := w.veil
+	if len(mine) > 0 {
+		v = w.m.veil(mine)
+	}
 	if s.finding != nil {
 		err := w.machine.run(s.finding, in, r.keys, func(out any) error {
 			if out == nil {
@@ -289,6 +192,9 @@ func (w *worker) spec(s *rowSpec, r *row, in map[string]any, n int, b *batch) er
 			}
 			if o.Secret == "" {
 				o.Secret = token
+			}
+			if w.m.opt.Lines != nil {
+				return b.out.lines.add(sinew.SnapshotBody{Observation: o})
 			}
 			b.out.observations = append(b.out.observations, o)
 			return nil
@@ -360,82 +266,4 @@ func (l *said) asset(out any, v *veil, n *notes) error {
 		return nil
 	}
 	return invalid("", "the mapping gives an asset that is %s, expected an object", jqType(out)).Hint("correct the mapping")
-}
-
-// bitmap remembers which rows have something.
-type bitmap []uint64
-
-func (b *bitmap) set(n int) {
-	for len(*b) <= n/64 {
-		*b = append(*b, make([]uint64, 1+len(*b)/4)...)
-	}
-	(*b)[n/64] |= 1 << (n % 64)
-}
-
-func (b bitmap) has(n int) bool { return n/64 < len(b) && b[n/64]&(1<<(n%64)) != 0 }
-
-// collectSecrets learns the values of all rows before the first is mapped, since
-// a value may be told by an earlier row than the one that calls it a secret.
-func (p *parse) collectSecrets(e *env, doc document) error {
-	if !e.variant.hasSecrets() {
-		return nil
-	}
-	if e.variant.secrets != nil {
-		has, err := e.machine.one(e.variant.secrets, map[string]any{"head": doc.head()}, nil)
-		if err != nil || has == nil || has == false {
-			return err
-		}
-	}
-	p.notes.quiet = true
-	defer func() { p.notes.quiet = false }()
-	p.secretRows = nil
-	n := 0
-	return doc.rows(func(r *row) error {
-		for _, i := range r.specs {
-			if prog := e.variant.rows[i].secret; prog != nil {
-				err := e.machine.secretsOf(prog, r, r.input(doc.head(), n), func(s rowSecret) error {
-					p.secretRows.set(n)
-					return p.secrets.add(s.text, s.number, p.redactor, r)
-				})
-				if err != nil {
-					return rowError(err, r)
-				}
-			}
-		}
-		n++
-		return nil
-	})
-}
-
-// secretsOf gives the values that a row calls secrets and does not hide itself.
-func (m *machine) secretsOf(prog *program, r *row, in any, add func(rowSecret) error) error {
-	return m.run(prog, in, r.keys, func(v any) error {
-		var err error
-		each := func(v any, number bool) {
-			s := strings.TrimSpace(textOf(v))
-			if s != "" && !masked(s) && err == nil {
-				err = add(rowSecret{s, number})
-			}
-		}
-		var visit func(v any)
-		visit = func(v any) {
-			switch v := v.(type) {
-			case []any:
-				for _, x := range v {
-					visit(x)
-				}
-			case map[string]any:
-				for _, k := range sortedKeys(v) {
-					visit(v[k])
-				}
-			case string:
-				each(v, false)
-			case nil, bool:
-			default:
-				each(v, true)
-			}
-		}
-		visit(v)
-		return err
-	})
 }

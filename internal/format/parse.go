@@ -25,6 +25,7 @@ type parse struct {
 	findings   int
 	secrets    Secrets
 	secretRows bitmap           // of the file being mapped: rows that name secrets
+	innocent   bool             // taken to tell no secret: see onePass
 	spent      int64            // bytes unpacked from archives
 	store      *Spool           // what is unpacked and transcoded
 	later      spill            // assets, relations and withdrawals, until the observations are out
@@ -122,24 +123,27 @@ func (p *parse) all(us []unit, want *Format) (*Result, error) {
 		// learns its own again, to know its rows.
 		for _, u := range us {
 			if u.variant.hasSecrets() {
-				if err := p.unit(u, p.collectSecrets); err != nil {
+				err := p.unit(u, func(e *env, doc document) error {
+					tells, err := mayTell(e, doc)
+					if err == nil && tells {
+						err = p.collectSecrets(e, doc, u.look.in.Size)
+					}
+					return err
+				})
+				if err != nil {
 					return nil, err
 				}
 			}
 		}
 		p.secrets.seal()
+		if err := p.clean(); err != nil {
+			return nil, err
+		}
 	}
 	var res *Result
 	for _, u := range us {
 		err := p.unit(u, func(e *env, doc document) error {
-			p.secretRows = nil
-			if err := p.collectSecrets(e, doc); err != nil {
-				return err
-			}
-			if len(us) == 1 {
-				p.secrets.seal()
-			}
-			r, err := p.mapped(e, doc, u.look.in.Size)
+			r, err := p.file(e, doc, u.look.in.Size, len(us) == 1)
 			if err == nil {
 				res, err = p.join(res, r, u)
 			}
@@ -153,6 +157,45 @@ func (p *parse) all(us []unit, want *Format) (*Result, error) {
 		res.Member = us[0].member
 	}
 	return res, p.flush(res)
+}
+
+// file learns the secrets of a file and maps its rows. The values of one that is
+// not alone are known already.
+func (p *parse) file(e *env, doc document, size int64, alone bool) (*Result, error) {
+	p.secretRows = nil
+	tells, err := mayTell(e, doc)
+	if err != nil {
+		return nil, err
+	}
+	if tells && alone && p.mayOnePass(size) {
+		res, err := p.onePass(e, doc, size)
+		if !errors.Is(err, errTwoPasses) {
+			return res, err
+		}
+	}
+	if tells {
+		if err := p.collectSecrets(e, doc, size); err != nil {
+			return nil, err
+		}
+	}
+	if alone {
+		p.secrets.seal()
+		if err := p.clean(); err != nil {
+			return nil, err
+		}
+	}
+	return p.mapped(e, doc, size)
+}
+
+// clean says that there are no secrets, if there are none.
+func (p *parse) clean() error {
+	if p.opt.Clean == nil || p.secrets.Count() > 0 {
+		return nil
+	}
+	if err := p.opt.Clean(); err != nil {
+		return &sinkError{err}
+	}
+	return nil
 }
 
 // unit opens a file for f.

@@ -7,16 +7,18 @@ import (
 	"strings"
 )
 
-// row is one row of a report, decoded, with what encloses it.
+// row is one row of a report, with what encloses it.
 type row struct {
 	specs     []int // indices into variant.rows
 	value     any
+	raw       []byte  // JSON in the place of the value, to be decoded by a worker
 	keys      []any   // for each [] of the path, outermost first: the index, or the key in an object
 	ancestors []scope // enclosing objects, outermost (the root) first
 	start     int64   // byte range in the input, when the reader knows it
 	end       int64
 	member    string // file inside an archive
 	place     func() string
+	fault     func(error, *row) error // explains an error of decoding raw
 }
 
 // scope is an object that encloses a row, without the arrays that lead to rows.
@@ -29,8 +31,8 @@ type scope struct {
 type document interface {
 	// head is everything outside the rows.
 	head() any
-	// rows gives each row to emit, in file order; the row is valid until emit
-	// returns. It may be called several times.
+	// rows gives each row to emit, in file order; the row and its raw text are
+	// valid until emit returns. It may be called several times.
 	rows(emit func(*row) error) error
 	close() error
 }
@@ -48,22 +50,9 @@ type document interface {
 //
 // Enclosing objects and the head lack the arrays that lead to rows and tables:
 // these are empty there.
-func (r *row) input(head any, n int) map[string]any {
-	parents := make(map[string]any, len(r.ancestors))
-	ancestors := make([]any, 0, len(r.ancestors))
-	var parent any
-	for i, s := range slices.Backward(r.ancestors) {
-
-		ancestors = append(ancestors, s.value)
-		if i == len(r.ancestors)-1 {
-			parent = s.value
-		}
-		if _, taken := parents[s.name]; !taken && s.name != "" {
-			parents[s.name] = s.value
-		}
-	}
+func (r *row) input(s *surroundings, head any, n int) map[string]any {
 	in := map[string]any{
-		"row": r.value, "parent": parent, "parents": parents, "ancestors": ancestors, "head": head,
+		"row": r.value, "parent": s.parent, "parents": s.parents, "ancestors": s.ancestors, "head": head,
 		"keys": r.keys, "n": n,
 	}
 	if len(r.keys) > 0 {
@@ -73,6 +62,34 @@ func (r *row) input(head any, n int) map[string]any {
 		in["member"] = r.member
 	}
 	return in
+}
+
+// surroundings are the enclosing objects of a row as programs see them.
+type surroundings struct {
+	scopes    []scope
+	parent    any
+	parents   map[string]any
+	ancestors []any
+}
+
+func (r *row) surroundings() surroundings {
+	s := surroundings{scopes: r.ancestors, parents: make(map[string]any, len(r.ancestors)), ancestors: make([]any, 0, len(r.ancestors))}
+	for i, a := range slices.Backward(r.ancestors) {
+		s.ancestors = append(s.ancestors, a.value)
+		if i == len(r.ancestors)-1 {
+			s.parent = a.value
+		}
+		if _, taken := s.parents[a.name]; !taken && a.name != "" {
+			s.parents[a.name] = a.value
+		}
+	}
+	return s
+}
+
+// of reports whether s is what surrounds r: readers give the rows of one object
+// the same slice.
+func (s *surroundings) of(r *row) bool {
+	return s.parents != nil && len(s.scopes) == len(r.ancestors) && (len(s.scopes) == 0 || &s.scopes[0] == &r.ancestors[0])
 }
 
 // treeWalker finds rows in a decoded tree: below a framed row that has rows of

@@ -35,14 +35,10 @@ const nearLines = 50
 // several have is no id: there only those pair that agree in something else as well.
 // The result does not depend on the order of either side.
 //
-// It returns one pair for each of next. Beside arguments and result it needs about
-// 32 bytes a row.
+// It returns one pair for each of next. See [MatchRows] for many of them.
 func Match(prior []Prior, next []Keys) []Pair {
-	pairs := make([]Pair, len(next))
-	for i := range pairs {
-		pairs[i].Prior = -1
-	}
-	match(prior, next, pairs, 0)
+	pairs := NewPairs(len(next))
+	_, _ = MatchRows(Slice[Prior](prior), Slice[Keys](next), pairs) // slices do not fail
 	return pairs
 }
 
@@ -52,7 +48,8 @@ func Match(prior []Prior, next []Keys) []Pair {
 // index siblings and carry [PassSibling]; the other pairs are left alone. It returns
 // how many were found.
 func MatchSiblings(siblings []Prior, next []Keys, pairs []Pair) int {
-	return match(siblings, next, pairs, PassSibling)
+	n, _ := MatchSiblingRows(Slice[Prior](siblings), Slice[Keys](next), pairs) // likewise
+	return n
 }
 
 // The levels of agreement after PassUnchanged.
@@ -81,7 +78,8 @@ func (k *Keys) level(n int) int64 {
 
 // unchanged is a key of everything: 0 never agrees.
 func (k *Keys) unchanged() int64 {
-	h := uint64(k.Text) | uint64(uint32(k.Line))<<32 //nolint:gosec // a bit pattern
+	h := (uint64(k.Text) | uint64(uint32(k.Line))<<32) * 0x9e3779b97f4a7c15 //nolint:gosec // a bit pattern
+	h ^= h >> 29
 	for n := range levels {
 		h = (h ^ uint64(k.level(n))) * 0x9e3779b97f4a7c15 //nolint:gosec // a bit pattern
 		h ^= h >> 29
@@ -92,111 +90,20 @@ func (k *Keys) unchanged() int64 {
 	return int64(h) //nolint:gosec // a bit pattern
 }
 
+// matcher pairs the rows of one group: those whose keys in a pass are equal. What it
+// tells is in indices into prior and next.
 type matcher struct {
 	prior []Prior
 	next  []Keys
 	pairs []Pair
 	used  []bool // by prior
-	mark  Pass
-	found int
-}
-
-// entry is a row that still looks for a partner, under its key in the pass at hand.
-type entry struct {
-	key int64
-	row int32
-}
-
-func match(prior []Prior, next []Keys, pairs []Pair, mark Pass) int {
-	if len(prior) == 0 || len(next) == 0 {
-		return 0
-	}
-	m := &matcher{prior: prior, next: next, pairs: pairs, used: make([]bool, len(prior)), mark: mark}
-	p := make([]entry, 0, len(prior))
-	q := make([]entry, 0, len(next))
-	for level := -1; level < levels; level++ {
-		p, q = p[:0], q[:0]
-		for i := range prior {
-			if !m.used[i] && (level >= 0 || !prior[i].Closed) {
-				if key := m.key(&prior[i].Keys, level); key != 0 {
-					p = append(p, entry{key, int32(i)})
-				}
-			}
-		}
-		if len(p) == 0 {
-			continue
-		}
-		for i := range next {
-			if pairs[i].Prior < 0 {
-				if key := m.key(&next[i], level); key != 0 {
-					q = append(q, entry{key, int32(i)})
-				}
-			}
-		}
-		if len(q) == 0 {
-			continue
-		}
-		m.join(p, q, level)
-	}
-	return m.found
-}
-
-func (m *matcher) key(k *Keys, level int) int64 {
-	if level < 0 {
-		return k.unchanged()
-	}
-	return k.level(level)
-}
-
-// join pairs within each group of equal keys.
-func (m *matcher) join(p, q []entry, level int) {
-	byKey := func(a, b entry) int { return cmp.Compare(a.key, b.key) }
-	slices.SortFunc(p, byKey)
-	slices.SortFunc(q, byKey)
-	pass := passOfLevel(level)
-	var ps, qs []int32
-	for i, j := 0, 0; i < len(p) && j < len(q); {
-		switch {
-		case p[i].key < q[j].key:
-			i++
-		case p[i].key > q[j].key:
-			j++
-		default:
-			i2, j2 := i+1, j+1
-			for i2 < len(p) && p[i2].key == p[i].key {
-				i2++
-			}
-			for j2 < len(q) && q[j2].key == q[j].key {
-				j2++
-			}
-			if i2-i == 1 && j2-j == 1 && level != levelNear {
-				m.pair(p[i].row, q[j].row, pass)
-			} else {
-				ps, qs = ps[:0], qs[:0]
-				for _, e := range q[j:j2] {
-					qs = append(qs, e.row)
-				}
-				for _, closed := range [...]bool{false, true} {
-					ps = ps[:0]
-					for _, e := range p[i:i2] {
-						if m.prior[e.row].Closed == closed {
-							ps = append(ps, e.row)
-						}
-					}
-					qs = m.group(ps, qs, level, pass)
-				}
-			}
-			i, j = i2, j2
-		}
-	}
 }
 
 func passOfLevel(level int) Pass { return PassTool + Pass(level) } //nolint:gosec // -1 to 4: PassUnchanged to PassNear
 
 func (m *matcher) pair(p, q int32, pass Pass) {
-	m.pairs[q] = Pair{Prior: p, Pass: pass | m.mark}
+	m.pairs[q] = Pair{Prior: p, Pass: pass}
 	m.used[p] = true
-	m.found++
 }
 
 // group pairs rows that agree in pass, and returns those of q that are left over.

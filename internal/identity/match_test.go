@@ -233,6 +233,12 @@ func TestMatchProperties(t *testing.T) {
 				}
 			}
 		}
+		parted := NewPairs(len(next))
+		j := newJoiner(Slice[Prior](prior), Slice[Keys](next), parted, 0)
+		j.limit = 1 + r.IntN(5)
+		if _, err := j.run(); err != nil || !slices.Equal(parted, pairs) {
+			t.Fatalf("round %d: in parts of %d rows: %v\n%v\n%v", round, j.limit, err, pairs, parted)
+		}
 		want := described(prior, next, pairs)
 		p2, n2 := slices.Clone(prior), slices.Clone(next)
 		r.Shuffle(len(p2), func(i, j int) { p2[i], p2[j] = p2[j], p2[i] })

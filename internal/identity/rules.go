@@ -43,6 +43,12 @@ const maxRulesBytes = 4 << 20
 //	  - target: git.example.org/legacy/**
 //	    default: [develop]
 //	    release: ["rel/*"]
+//	coverage:
+//	  - test: [code, dependency, secret]
+//	    every: 7d
+//	  - application: shop*
+//	    test: web
+//	    every: 2w
 //
 // Applications may stand under a business unit, an organisation, or alone. In a
 // match everything given must hold; of a list one is enough. The match with the
@@ -55,6 +61,9 @@ type Rules struct {
 	Applications  []Application  `yaml:"applications,omitempty" json:"applications,omitempty"`
 	Environments  []Environment  `yaml:"environments,omitempty" json:"environments,omitempty"`
 	Refs          []RefRule      `yaml:"refs,omitempty" json:"refs,omitempty"`
+	// Coverage says which tests are needed and how often; nil for the default,
+	// empty for none. See [Rules.Need].
+	Coverage *[]CoverageRule `yaml:"coverage,omitempty" json:"coverage,omitempty"`
 
 	compiled *compiledRules
 }
@@ -211,7 +220,7 @@ func yamlError(err error) error {
 		}
 	}
 	return sinew.Errorf(sinew.CodeInvalid, "the rules cannot be read: %s", msg).At(where).
-		Hint("its parts are schema, organisations, business_units, applications, services, match, environments and refs")
+		Hint("its parts are schema, organisations, business_units, applications, services, match, environments, refs and coverage")
 }
 
 // lineOf finds the line of a place such as applications[2].match[0].path.
@@ -293,6 +302,9 @@ func (r *Rules) Validate() error {
 		for j, g := range ref.Release {
 			v.glob(fmt.Sprintf("%s.release[%d]", at, j), g)
 		}
+	}
+	if r.Coverage != nil {
+		v.coverage(*r.Coverage)
 	}
 	if v.err != nil {
 		return v.err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,11 +48,16 @@ func (p *Pipeline) Decide(ctx context.Context, r sinew.Reader, d sinew.Decision,
 	}
 	slices.Sort(births)
 	entry := DecisionEntry{Schema: "decision/v1", Decision: d, Births: slices.Compact(births)}
+	if len(entry.Findings) > namedInEntry {
+		entry.Findings = nil // the births say it in a third of the space
+	}
 	return p.acceptJSON(ctx, r, sinew.EntryDecision, entry, units, key, d)
 }
 
-// maxDecided is how many findings one decision may name.
-const maxDecided = 100_000
+const (
+	maxDecided   = 100_000 // findings that one decision may name
+	namedInEntry = 100     // of which the log has the public names too, for people
+)
 
 // findingUnits gives the access units of findings that r sees.
 func (p *Pipeline) findingUnits(ctx context.Context, r sinew.Reader, space int64, names []string, births []int64) ([]int64, error) {
@@ -88,13 +94,29 @@ func (p *Pipeline) findingUnits(ctx context.Context, r sinew.Reader, space int64
 // acceptJSON accepts an entry. What was asked, without what we add to it, is
 // what makes a repeated request the same.
 func (p *Pipeline) acceptJSON(ctx context.Context, r sinew.Reader, kind sinew.EntryKind, entry any, units []int64, key string, asked any) (store.Accepted, error) {
+	request, err := digestOf(kind, asked)
+	if err != nil {
+		return store.Accepted{}, err
+	}
+	return p.db.Accept(ctx, r, store.Accept{Kind: kind, Payload: entry, Units: units, Idempotency: key, Request: request})
+}
+
+// repeated gives what the same request with this key became before; Duplicate is
+// false if there was none.
+func (p *Pipeline) repeated(ctx context.Context, r sinew.Reader, kind sinew.EntryKind, key string, asked any) (store.Accepted, error) {
+	request, err := digestOf(kind, asked)
+	if err != nil || key == "" {
+		return store.Accepted{}, err
+	}
+	return p.db.Earlier(ctx, r, key, request)
+}
+
+func digestOf(kind sinew.EntryKind, asked any) ([32]byte, error) {
 	b, err := json.Marshal(asked)
 	if err != nil {
-		return store.Accepted{}, fmt.Errorf("encode the request: %w", err)
+		return [32]byte{}, fmt.Errorf("encode the request: %w", err)
 	}
-	return p.db.Accept(ctx, r, store.Accept{
-		Kind: kind, Payload: entry, Units: units, Idempotency: key, Request: sha256.Sum256(append([]byte(kind+"\x00"), b...)),
-	})
+	return sha256.Sum256(append([]byte(kind+"\x00"), b...)), nil
 }
 
 // SetRules replaces the rules: applications, services, environments and which
@@ -105,91 +127,6 @@ func (p *Pipeline) SetRules(ctx context.Context, r sinew.Reader, document, key s
 	}
 	entry := RulesEntry{Schema: "rules-entry/v1", Document: document}
 	return p.acceptJSON(ctx, r, sinew.EntryRules, entry, nil, key, entry)
-}
-
-// PreviewRules says how many findings would belong to another application or
-// service under other rules.
-func (p *Pipeline) PreviewRules(ctx context.Context, r sinew.Reader, document string) (moved int, err error) {
-	if !r.All.Allows(sinew.RoleAdmin) {
-		return 0, sinew.Errorf(sinew.CodeDenied, "rules need the role admin").Hint("ask an administrator of the workspace")
-	}
-	rules, err := identity.ParseRules([]byte(document))
-	if err != nil {
-		return 0, err
-	}
-	space, err := p.db.LiveSpace(ctx, r.Workspace)
-	if err != nil {
-		return 0, err
-	}
-	ws, err := p.db.WorkspaceByID(ctx, r.Workspace)
-	if err != nil {
-		return 0, err
-	}
-	old, err := p.db.ProjectedUnits(ctx, space.ID)
-	if err != nil {
-		return 0, err
-	}
-	units, err := newUnits(old, rules.Units(), 1<<30) // new ones get ids that none has
-	if err != nil {
-		return 0, err
-	}
-	j := &projector{
-		p: p, db: p.db, ws: ws, space: space.ID, lease: nil,
-		bodies: map[int64][32]byte{}, services: map[int64]string{},
-	}
-	j.setRules(rules, units)
-	families, err := p.db.FamiliesOf(ctx, space.ID, "")
-	if err != nil {
-		return 0, err
-	}
-	for _, fam := range families {
-		n, err := j.previewFamily(ctx, fam)
-		if err != nil {
-			return 0, err
-		}
-		moved += n
-	}
-	return moved, nil
-}
-
-func (j *projector) previewFamily(ctx context.Context, fam store.FamilyRow) (moved int, err error) {
-	f, err := j.openFold(ctx, nil, fam, sinew.Entry{})
-	if err != nil {
-		return 0, err
-	}
-	defer f.closeLines()
-	f.setFamilyUnit()
-	after := int64(-1)
-	for {
-		page, err := j.db.FindingPage(ctx, j.space, store.FindingCond{Family: fam.ID}, after, touchBatch)
-		if err != nil {
-			return moved, err
-		}
-		ids := make([]int64, len(page))
-		for i := range page {
-			ids[i] = page[i].ID
-		}
-		set, err := f.read(ctx, ids)
-		if err != nil {
-			return moved, err
-		}
-		for _, id := range set.order {
-			fs := set.findings[id]
-			if fs == nil {
-				continue
-			}
-			if err := f.assign(ctx, fs); err != nil {
-				return moved, err
-			}
-			if fs.row.Unit != fs.was.Unit || fs.row.Service != fs.was.Service {
-				moved++
-			}
-		}
-		if len(page) < touchBatch {
-			return moved, nil
-		}
-		after = page[len(page)-1].ID
-	}
 }
 
 // RefEvent records what happened to a ref of a target.
@@ -263,21 +200,30 @@ func (p *Pipeline) Deploy(ctx context.Context, r sinew.Reader, d Deployment, key
 		}
 		units = []int64{unit}
 	}
-	// What runs decides the state of every family that looked at the version.
-	key2 := d.key()
-	families, err := p.db.FamiliesWithVersion(ctx, space.ID, d.Version, key2.environment, key2.service)
+	asked := d
+	if r.All.Allows(sinew.RoleDeveloper) {
+		return p.acceptJSON(ctx, r, sinew.EntryDeployment, d, units, key, asked)
+	}
+	// What runs decides the state of every family that looked at the version, as
+	// far as the sender may decide that. What others know of the version is
+	// neither changed nor told: it is as if they did not know it.
+	where := d.key()
+	families, err := p.db.FamiliesWithVersion(ctx, space.ID, d.Version, where.environment, where.service)
 	if err != nil {
 		return store.Accepted{}, err
 	}
-	if d.Application == "" && len(families) > 0 {
-		units = nil
-	}
+	var own []int64
 	for _, f := range families {
-		if !slices.Contains(units, f.Unit) {
-			units = append(units, f.Unit)
+		if r.Can(sinew.RoleDeveloper, f.Unit) && !slices.Contains(own, f.Unit) {
+			own = append(own, f.Unit)
 		}
 	}
-	return p.acceptJSON(ctx, r, sinew.EntryDeployment, d, units, key, d)
+	if d.Application != "" || len(own) == 0 {
+		own = append(own, units...)
+	}
+	slices.Sort(own)
+	d.Units = slices.Compact(own)
+	return p.acceptJSON(ctx, r, sinew.EntryDeployment, d, d.Units, key, asked)
 }
 
 // EndAsset records that a machine or other asset is no more.
@@ -312,31 +258,47 @@ func (p *Pipeline) EndAsset(ctx context.Context, r sinew.Reader, asset sinew.Ass
 }
 
 // Expire logs the end of the decisions whose time has passed, so that a rebuild
-// sees it where it happened. It reports how many findings that concerns.
+// sees it where it happened, and projects it. It reports how many findings that
+// concerns. It looks and logs while it holds the lease, so that two processes do
+// not log one end twice; where another process has the lease it does nothing and
+// is no error: what is due stays due, and the next call finds it.
 func (p *Pipeline) Expire(ctx context.Context, ws int64) (int, error) {
 	space, err := p.db.LiveSpace(ctx, ws)
 	if err != nil {
 		return 0, err
 	}
-	total := 0
-	for {
-		births, err := p.db.ExpiredDecisions(ctx, space.ID, micros(p.db.Now()), 10_000)
-		if err != nil || len(births) == 0 {
-			return total, err
-		}
-		entry := DecisionEntry{
-			Schema: "decision/v1", Births: births, Expired: true,
-			Decision: sinew.Decision{Verdict: sinew.VerdictReopen, Reason: "the decision's time ran out"},
-		}
-		a, err := p.db.Accept(ctx, store.System(ws), store.Accept{
-			Kind: sinew.EntryDecision, Payload: entry, Units: []int64{sinew.UnassignedUnit},
-		})
-		if err != nil {
-			return total, err
-		}
-		total += len(births)
-		if _, err := p.ProjectUntil(ctx, ws, a.Seq); err != nil {
-			return total, err
-		}
+	if due, err := p.db.ExpiredDecisions(ctx, space.ID, micros(p.db.Now()), 1); err != nil || len(due) == 0 {
+		return 0, err
 	}
+	total := 0
+	err = p.withLease(ctx, ws, func(ctx context.Context, lease *store.Lease) error {
+		for {
+			space, err := p.catchUp(ctx, lease)
+			if err != nil {
+				return err
+			}
+			births, err := p.db.ExpiredDecisions(ctx, space, micros(p.db.Now()), expireBatch)
+			if err != nil || len(births) == 0 {
+				return err
+			}
+			_, err = p.db.Accept(ctx, store.System(ws), store.Accept{
+				Kind: sinew.EntryDecision, Units: []int64{sinew.UnassignedUnit},
+				Payload: DecisionEntry{
+					Schema: "decision/v1", Births: births, Expired: true,
+					Decision: sinew.Decision{Verdict: sinew.VerdictReopen, Reason: "the decision's time ran out"},
+				},
+			})
+			if err != nil {
+				return err
+			}
+			total += len(births)
+		}
+	})
+	if errors.Is(err, store.ErrLeased) || errors.Is(err, store.ErrFenced) {
+		return total, nil
+	}
+	return total, err
 }
+
+// expireBatch is how many findings one entry names whose decision ended.
+const expireBatch = 10_000

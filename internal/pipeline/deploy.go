@@ -22,6 +22,10 @@ type Deployment struct {
 	Version     string    `json:"version"` // digest or commit
 	At          time.Time `json:"at,omitzero"`
 	By          string    `json:"by,omitempty"` // the pipeline that deployed
+
+	// Units are the access units that it concerns, where who told of it may not
+	// do so for all: what others know of the version stays as it is.
+	Units []int64 `json:"units,omitempty"`
 }
 
 // Validate reports what keeps d from being recorded.
@@ -33,6 +37,11 @@ func (d *Deployment) Validate() error {
 		return sinew.Errorf(sinew.CodeInvalid, "the deployment names no version").Hint("name the commit or the digest that runs")
 	}
 	return nil
+}
+
+// concerns reports whether what a unit holds follows the deployment.
+func (d *Deployment) concerns(unit int64) bool {
+	return len(d.Units) == 0 || slices.Contains(d.Units, unit)
 }
 
 func (d *Deployment) versions() []string { return []string{d.Version} }
@@ -70,11 +79,15 @@ func (j *projector) deployment(ctx context.Context, e sinew.Entry) error {
 	if err := j.loadRules(ctx); err != nil {
 		return err
 	}
+	families = slices.DeleteFunc(families, func(f store.FamilyRow) bool { return !d.concerns(f.Unit) })
+	unit := j.units[strings.ToLower(d.Application)]
+	if d.Application == "" && len(d.Units) == 1 {
+		unit = d.Units[0]
+	}
 	return j.eventEntry(ctx, e, at, families,
 		func(st *store.Stage) error {
 			st.SaveDeployment(store.DeploymentRow{
-				Seq: e.Seq, Unit: j.units[strings.ToLower(d.Application)], Service: key.service,
-				Environment: d.Environment, Version: d.Version, At: at,
+				Seq: e.Seq, Unit: unit, Service: key.service, Environment: d.Environment, Version: d.Version, Units: d.Units, At: at,
 			})
 			return nil
 		},
@@ -84,9 +97,15 @@ func (j *projector) deployment(ctx context.Context, e sinew.Entry) error {
 // applyDeployment makes a deployed place follow a version: what its newest
 // snapshot says is what runs; if there is none, the scope is lost.
 func (f *fold) applyDeployment(ctx context.Context, d *Deployment, at int64) error {
+	if !d.concerns(f.fam.Unit) {
+		return nil
+	}
 	key := d.key()
 	if f.running != nil {
 		f.running[key] = d.Version
+	}
+	if overtaken, err := f.overtaken(ctx, d, at); err != nil || overtaken {
+		return err
 	}
 	c, err := f.newestOf(ctx, d.Version)
 	if err != nil {
@@ -107,7 +126,7 @@ func (f *fold) applyDeployment(ctx context.Context, d *Deployment, at int64) err
 		return err
 	}
 	pl.Version = d.Version
-	f.st.SavePlace(*pl)
+	f.savePlace(pl)
 	f.phase++
 	return nil
 }
@@ -121,7 +140,8 @@ func (f *fold) deployed(ctx context.Context, pl *store.PlaceRow, c *captured, at
 	if err := f.st.Flush(ctx); err != nil {
 		return err
 	}
-	return f.apply(ctx, pl, c.sn, at, as, nil, false)
+	// By which passes it was matched says nothing of what is deployed.
+	return f.apply(ctx, pl, c.sn, at, &assignment{ids: as.ids, pass: as.pass}, nil, false)
 }
 
 // deployedPlace finds the place of what runs somewhere, or makes it.
@@ -158,6 +178,11 @@ func (f *fold) newestOf(ctx context.Context, v string) (*captured, error) {
 	digests := map[int64][32]byte{}
 	for i := range rows {
 		if rows[i].Version != v && rows[i].Commit != v {
+			continue
+		}
+		if gone, err := f.j.gone(ctx, rows[i].Seq); err != nil {
+			return nil, err
+		} else if gone {
 			continue
 		}
 		sn, err := f.j.snapshotEntry(ctx, rows[i].Seq)
@@ -207,7 +232,11 @@ func (f *fold) follow(ctx context.Context, sn *snap, as func() (*assignment, err
 		if v := running[key]; v != sn.S.Commit && v != sn.S.Digest {
 			continue
 		}
-		if err := f.deployed(ctx, f.deployedPlace(key, true), &c, sn.At); err != nil {
+		pl := f.deployedPlace(key, true)
+		if f.seenAfter(pl, sn.At) {
+			continue
+		}
+		if err := f.deployed(ctx, pl, &c, sn.At); err != nil {
 			return err
 		}
 	}
@@ -225,6 +254,9 @@ func (f *fold) liveDeployments(ctx context.Context) (map[runKey]string, error) {
 	})
 	running := map[runKey]string{}
 	for _, d := range rows {
+		if !d.Concerns(f.fam.Unit) {
+			continue
+		}
 		running[runKey{d.Environment, d.Service}] = d.Version
 	}
 	return running, nil

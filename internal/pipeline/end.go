@@ -60,6 +60,9 @@ func (f *fold) applyEnd(ctx context.Context, end *AssetEnd, at int64) error {
 				continue
 			}
 			for _, p := range append([]*presenceState(nil), fs.presences...) {
+				if f.seenAfter(p.place, at) {
+					continue
+				}
 				if err := f.step(ctx, fs, p, at, identity.EventEnded, sinew.BasisNone, why); err != nil {
 					return err
 				}

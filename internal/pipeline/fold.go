@@ -52,9 +52,11 @@ type fold struct {
 	known  int64             // when that was received
 	actor  string
 	phase  int64
-	quiet  bool // a fold that is done again: no events, decisions are carried over
-	res    *Result
-	born   int64 // the entry that places are born in
+	// arrival: what is applied came late to a family that cannot be folded again.
+	arrival bool
+	quiet   bool // a fold that is done again: no events, decisions are carried over
+	res     *Result
+	born    int64 // the entry that places are born in
 
 	firstPhase int64                                // of a fold that is done again
 	diff       struct{ kept, redirected, born int } // by a fold that was done again
@@ -64,6 +66,9 @@ type fold struct {
 	running  map[runKey]string   // what is deployed, in a fold that is done again; nil: ask the store
 	versions map[string]captured // the newest snapshot of each version, likewise
 
+	order  ranks           // in a family that was folded again; nil: not read yet
+	log    *stepLog        // nil: not read yet
+	olds   map[int64]uint8 // how findings stood before the fold was done again; nil: it is not
 	units  *unitOf
 	lines  lineCache
 	views  []identity.PresenceView // scratch
@@ -81,6 +86,14 @@ func (f *fold) place(id int64) *store.PlaceRow {
 func (f *fold) addPlace(p *store.PlaceRow) {
 	i, _ := slices.BinarySearchFunc(f.places, p.ID, func(q *store.PlaceRow, id int64) int { return cmp.Compare(q.ID, id) })
 	f.places = slices.Insert(f.places, i, p)
+}
+
+// savePlace stages a place as it is now. While a family is folded again places come
+// and go: what is left of them is staged when that is done.
+func (f *fold) savePlace(p *store.PlaceRow) {
+	if !f.quiet {
+		f.st.SavePlace(*p)
+	}
 }
 
 // hasSiblings reports whether the family has places other than pl.
@@ -141,7 +154,7 @@ const touchBatch = 400
 func (f *fold) apply(ctx context.Context, pl *store.PlaceRow, sn *snap, at int64, as *assignment, x *placeIndex, fresh bool) error {
 	if x == nil {
 		var err error
-		if x, _, err = f.loadPlace(ctx, pl.ID, false); err != nil {
+		if x, err = f.loadPlace(ctx, pl.ID, nil); err != nil {
 			return err
 		}
 	}
@@ -155,7 +168,7 @@ func (f *fold) apply(ctx context.Context, pl *store.PlaceRow, sn *snap, at int64
 	if sn.complete() {
 		pl.SeenAt = at
 	}
-	f.st.SavePlace(*pl)
+	f.savePlace(pl)
 	f.phase++
 	return nil
 }
@@ -240,6 +253,10 @@ func (f *fold) bear(ctx context.Context, pl *store.PlaceRow, sn *snap, at int64,
 	f.toolVerdict(&row, f.views)
 	f.show(&row, &pr, t.obs, sn.S.Service)
 	f.res.New++
+	f.note(row.ID, "")
+	if f.recording() {
+		f.log.bore(row.ID, pl.ID)
+	}
 	if err := f.st.NewFinding(ctx, &row, f.fam.Target); err != nil {
 		return err
 	}

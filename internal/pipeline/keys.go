@@ -149,6 +149,10 @@ func (k Keys) rawMAC(workspaceUUID string) hash.Hash {
 	return hmac.New(sha256.New, k.derive(workspaceUUID, "raw report"))
 }
 
+// Access is the key from which package auth derives those that seal client
+// secrets and guard the sessions of a workspace.
+func (k Keys) Access(workspaceUUID string) []byte { return k.derive(workspaceUUID, "access") }
+
 // signer signs the checkpoints of a workspace.
 func (k Keys) signer(workspaceUUID string) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(k.derive(workspaceUUID, "checkpoint"))

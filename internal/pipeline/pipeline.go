@@ -35,9 +35,12 @@ type Options struct {
 type Pipeline struct {
 	db  *store.DB
 	opt Options
-	// pair is identity.Match; tests put another matcher's rules in its place.
-	pair func([]identity.Prior, []identity.Keys) []identity.Pair
-	lock sync.Map // workspace -> chan struct{}: one projection at a time in this process
+	// pair is identity.MatchRows; tests put another matcher's rules in its place.
+	pair func(identity.Rows[identity.Prior], identity.Rows[identity.Keys], []identity.Pair) (int, error)
+	// foldWhole has tests fold every late item with all that came before it.
+	foldWhole bool
+	undo      int64    // undoBudget; tests make it small
+	lock      sync.Map // workspace -> chan struct{}: one projection at a time in this process
 }
 
 // New makes a pipeline on a database.
@@ -45,7 +48,7 @@ func New(db *store.DB, opt Options) *Pipeline {
 	if opt.Purpose == "" {
 		opt.Purpose = "sinew"
 	}
-	return &Pipeline{db: db, opt: opt, pair: identity.Match}
+	return &Pipeline{db: db, opt: opt, pair: identity.MatchRows, undo: undoBudget}
 }
 
 // point is where a test may stop the work as if the process had died.

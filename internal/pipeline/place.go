@@ -1,8 +1,8 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/sinewsec/sinew/internal/identity"
@@ -50,73 +50,75 @@ func (x *placeIndex) find(id int64) int {
 	return -1
 }
 
-// loadPlace reads a place's presences as they are staged. With keys it also gives
+// loadPlace reads a place's presences as they are staged. priors, if not nil, gets
 // them as matching sees them, in the same order.
-func (f *fold) loadPlace(ctx context.Context, place int64, keys bool) (*placeIndex, []identity.Prior, error) {
+func (f *fold) loadPlace(ctx context.Context, place int64, priors *rowFile[identity.Prior]) (*placeIndex, error) {
 	if err := f.st.Flush(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	n, err := f.j.db.CountPlace(ctx, f.j.space, place)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	x := newPlaceIndex(int(n))
-	var priors priorList
-	if keys {
-		priors.list = make([]identity.Prior, 0, n)
+	ranks, err := f.ranks(ctx, priors != nil && n > 0)
+	if err != nil {
+		return nil, err
 	}
-	folded := keys && f.fam.Folds > 0
-	err = f.j.db.ScanPlace(ctx, f.j.space, place, folded, func(k *store.PresenceKeys) error {
+	err = f.j.db.ScanPlace(ctx, f.j.space, place, ranks != nil, func(k *store.PresenceKeys) error {
 		x.add(k)
-		if keys {
-			priors.add(k, folded)
+		if priors == nil {
+			return nil
 		}
-		return nil
+		return priors.add(prior(k, ranks))
 	})
-	return x, priors.ranked(), err
+	return x, err
 }
 
-// priorList collects what matching compares with. Where nothing else decides,
-// the finding that comes first in the fold order comes first. Births say so
-// while snapshots come in order; in a family that was folded again, the first
-// observations in fold order do.
-type priorList struct {
-	list  []identity.Prior
-	ranks []rank
+// ranks is where each snapshot stands in the fold order of its family. Where
+// nothing else decides, matching takes the finding that comes first in it. Births
+// say so while snapshots come in order: then it is nil.
+type ranks map[int64]int64
+
+func (f *fold) ranks(ctx context.Context, wanted bool) (ranks, error) {
+	if !wanted || f.fam.Folds == 0 {
+		return nil, nil
+	}
+	if f.order == nil {
+		steps, err := f.j.db.Steps(ctx, f.j.space, f.fam.ID, 0)
+		if err != nil {
+			return nil, err
+		}
+		f.order = make(ranks, len(steps))
+		for _, s := range steps {
+			f.order[s.Item] = s.N
+		}
+	}
+	return f.order, nil
 }
 
-type rank struct{ firstSeen, n, origin int64 }
-
-func (l *priorList) add(k *store.PresenceKeys, folded bool) {
-	l.list = append(l.list, prior(k))
-	if folded {
-		_, n := sinew.SplitLocalID(k.Origin)
-		l.ranks = append(l.ranks, rank{k.FirstSeen, n, k.Origin})
+func ranksOf(items []*item) ranks {
+	r := make(ranks, len(items))
+	for i, it := range items {
+		if it.sn != nil {
+			r[it.seq] = int64(i)
+		}
 	}
+	return r
 }
 
-// ranked gives the priors, named by their rank if it is not that of their births.
-func (l *priorList) ranked() []identity.Prior {
-	if len(l.ranks) == 0 {
-		return l.list
+// of gives the rank of a finding by its first observation in fold order.
+func (r ranks) of(origin int64) int64 {
+	if r == nil {
+		return origin
 	}
-	order := make([]int32, len(l.list))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(a, b int32) int {
-		x, y := &l.ranks[a], &l.ranks[b]
-		return cmp.Or(cmp.Compare(x.firstSeen, y.firstSeen), cmp.Compare(x.n, y.n), cmp.Compare(x.origin, y.origin))
-	})
-	for r, i := range order {
-		l.list[i].ID = int64(r)
-	}
-	return l.list
+	seq, n := sinew.SplitLocalID(origin)
+	return r[seq]<<28 | n
 }
 
-func prior(k *store.PresenceKeys) identity.Prior {
+func prior(k *store.PresenceKeys, r ranks) identity.Prior {
 	return identity.Prior{
-		ID: k.Finding,
+		ID: r.of(k.Origin),
 		Keys: identity.Keys{
 			Tool: k.Tool, Content: k.Content, Place: k.PlaceKey, Moved: k.Moved, Near: k.Near,
 			Line: int32(k.Line), //nolint:gosec // stored from an int32
@@ -134,42 +136,44 @@ type assignment struct {
 }
 
 // match decides which finding each observation of a snapshot is: first within
-// its place, then among the findings of the family that are elsewhere.
+// its place, then among the findings of the family that are elsewhere. What it
+// compares lies in files as soon as there is much of it.
 func (f *fold) match(ctx context.Context, pl *store.PlaceRow, sn *snap) (*assignment, *placeIndex, error) {
-	x, priors, err := f.loadPlace(ctx, pl.ID, true)
+	priors := newPriorFile(f.j.p.opt.SpoolDir)
+	defer priors.close()
+	x, err := f.loadPlace(ctx, pl.ID, priors)
 	if err != nil {
 		return nil, nil, err
 	}
 	siblings := f.hasSiblings(pl)
 	as := &assignment{matched: true}
-	if len(priors) == 0 && !siblings {
+	if priors.Len() == 0 && !siblings {
 		return f.allNew(as, sn), x, nil
 	}
-	next := make([]identity.Keys, 0, sn.S.Observations)
+	next := newKeysFile(f.j.p.opt.SpoolDir)
+	defer next.close()
 	var h identity.Hasher
 	if err := f.eachObservation(ctx, sn, func(_ int64, o *sinew.Observation) error {
 		keys, _ := h.Hash(o)
-		next = append(next, keys)
-		return nil
+		return next.add(keys)
 	}); err != nil {
 		return nil, nil, err
 	}
-	pairs := f.j.p.pair(priors, next)
-	as.ids = make([]int64, len(next))
-	as.pass = make([]uint8, len(next))
-	used := make([]bool, len(priors))
-	left := 0
-	for i, p := range pairs {
-		if p.Prior < 0 {
-			left++
-			continue
-		}
-		as.ids[i], as.pass[i] = x.ids[p.Prior], uint8(p.Pass)
-		used[p.Prior] = true
+	pairs := identity.NewPairs(next.Len())
+	found, err := f.j.p.pair(priors, next, pairs)
+	if err != nil {
+		return nil, nil, fmt.Errorf("match snapshot %d: %w", sn.Seq, err)
 	}
-	if left > 0 && siblings {
-		if err := f.matchSiblings(ctx, pl, x, used, next, pairs, as); err != nil {
-			return nil, nil, err
+	as.ids = make([]int64, len(pairs))
+	as.pass = make([]uint8, len(pairs))
+	for i, p := range pairs {
+		if p.Prior >= 0 {
+			as.ids[i], as.pass[i] = x.ids[p.Prior], uint8(p.Pass)
+		}
+	}
+	if siblings && found < len(pairs) {
+		if err := f.matchSiblings(ctx, pl, x, next, pairs, as); err != nil {
+			return nil, nil, fmt.Errorf("match snapshot %d: %w", sn.Seq, err)
 		}
 	}
 	for i := range as.ids {
@@ -180,31 +184,37 @@ func (f *fold) match(ctx context.Context, pl *store.PlaceRow, sn *snap) (*assign
 	return as, x, nil
 }
 
-func (f *fold) matchSiblings(ctx context.Context, pl *store.PlaceRow, x *placeIndex, used []bool,
-	next []identity.Keys, pairs []identity.Pair, as *assignment,
+func (f *fold) matchSiblings(ctx context.Context, pl *store.PlaceRow, x *placeIndex, next *rowFile[identity.Keys],
+	pairs []identity.Pair, as *assignment,
 ) error {
-	var list priorList
+	shown := make([]bool, len(x.ids))
+	for _, p := range pairs {
+		if p.Prior >= 0 {
+			shown[p.Prior] = true
+		}
+	}
+	siblings := newPriorFile(f.j.p.opt.SpoolDir)
+	defer siblings.close()
+	ranks, err := f.ranks(ctx, true)
+	if err != nil {
+		return err
+	}
 	var ids []int64
-	err := f.j.db.ScanSiblings(ctx, f.j.space, f.fam.ID, pl.ID, func(k *store.PresenceKeys) error {
-		if i := x.find(k.Finding); i >= 0 && used[i] {
+	err = f.j.db.ScanSiblings(ctx, f.j.space, f.fam.ID, pl.ID, func(k *store.PresenceKeys) error {
+		if i := x.find(k.Finding); i >= 0 && shown[i] {
 			return nil
 		}
-		list.add(k, f.fam.Folds > 0)
 		ids = append(ids, k.Finding)
-		return nil
+		return siblings.add(prior(k, ranks))
 	})
 	if err != nil {
 		return err
 	}
-	before := make([]bool, len(pairs))
-	for i := range pairs {
-		before[i] = pairs[i].Prior >= 0
-	}
-	if identity.MatchSiblings(list.ranked(), next, pairs) == 0 {
-		return nil
+	if _, err := identity.MatchSiblingRows(siblings, next, pairs); err != nil {
+		return err
 	}
 	for i, p := range pairs {
-		if !before[i] && p.Prior >= 0 {
+		if p.Pass.Sibling() {
 			as.ids[i], as.pass[i] = ids[p.Prior], uint8(p.Pass)
 		}
 	}

@@ -32,6 +32,9 @@ type projector struct {
 	units     map[string]int64 // lower-case name -> id, of those not gone
 	bodies    map[int64][32]byte
 	services  map[int64]string // that uploaders named, by snapshot
+
+	deleted     map[int64]bool // whether a snapshot's body was deleted, as far as asked
+	someDeleted bool           // whether any was, once deleted is there
 }
 
 // Project makes visible what the log holds and the live space does not show yet.
@@ -40,19 +43,32 @@ type projector struct {
 // own, so that it may stop at any moment and go on later.
 func (p *Pipeline) Project(ctx context.Context, ws int64) error {
 	return p.withLease(ctx, ws, func(ctx context.Context, lease *store.Lease) error {
-		space, err := p.db.LiveSpace(ctx, ws)
-		if err != nil {
-			return err
-		}
-		j, err := p.projector(ctx, lease, space.ID)
-		if err != nil {
-			return err
-		}
-		if err := j.readOutcomes(ctx, space.ProjectedSeq); err != nil {
-			return err
-		}
-		return j.drain(ctx, space.ProjectedSeq)
+		_, err := p.catchUp(ctx, lease)
+		return err
 	})
+}
+
+// catchUp projects into the live space what it does not show yet, and names that
+// space.
+func (p *Pipeline) catchUp(ctx context.Context, lease *store.Lease) (int64, error) {
+	space, err := p.db.LiveSpace(ctx, lease.Workspace)
+	if err != nil {
+		return 0, err
+	}
+	j, err := p.projector(ctx, lease, space.ID)
+	if err != nil {
+		return 0, err
+	}
+	from := space.ProjectedSeq
+	if from == 0 { // a log that was restored
+		if from, _, err = j.seed(ctx, false); err != nil {
+			return 0, err
+		}
+	}
+	if err := j.readOutcomes(ctx, from); err != nil {
+		return 0, err
+	}
+	return space.ID, j.drain(ctx, from)
 }
 
 // withLease runs fn while this process holds the lease of the workspace.

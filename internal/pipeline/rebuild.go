@@ -11,6 +11,8 @@ import (
 
 // Rebuilt says what a rebuild did.
 type Rebuilt struct {
+	Schema     string `json:"schema"`      // rebuild/v1
+	From       int64  `json:"from"`        // entry of the checkpoint that it started from; 0 for the first entry of the log
 	Entries    int64  `json:"entries"`     // of the log that were replayed
 	Before     string `json:"before"`      // history hash of the projection that was live
 	After      string `json:"after"`       // history hash of the one that is
@@ -19,19 +21,34 @@ type Rebuilt struct {
 	Swapped    bool   `json:"swapped"`
 }
 
+// RebuildOptions says how a projection is rebuilt; the zero value starts from the
+// newest checkpoint that has a dump.
+type RebuildOptions struct {
+	Whole    bool                      // replays the log from its first entry, whatever checkpoints there are
+	Progress func(seq, of int64) error // called now and then; may be nil
+}
+
 // Rebuild builds the projection of a workspace once more from its log, beside
 // the live one, and swaps. It never maps and never matches: it reads outcomes.
 // Readers see the old projection until the swap, and imports are accepted all
 // the time; they are projected afterwards.
-func (p *Pipeline) Rebuild(ctx context.Context, ws int64) (out *Rebuilt, err error) {
+func (p *Pipeline) Rebuild(ctx context.Context, ws int64) (*Rebuilt, error) {
+	return p.RebuildWith(ctx, ws, RebuildOptions{})
+}
+
+// RebuildWith is [Pipeline.Rebuild] with options.
+func (p *Pipeline) RebuildWith(ctx context.Context, ws int64, o RebuildOptions) (out *Rebuilt, err error) {
+	if o.Progress == nil {
+		o.Progress = func(int64, int64) error { return nil }
+	}
 	err = p.withLease(ctx, ws, func(ctx context.Context, lease *store.Lease) error {
-		out, err = p.rebuild(ctx, lease)
+		out, err = p.rebuild(ctx, lease, o)
 		return err
 	})
 	return out, err
 }
 
-func (p *Pipeline) rebuild(ctx context.Context, lease *store.Lease) (*Rebuilt, error) {
+func (p *Pipeline) rebuild(ctx context.Context, lease *store.Lease, o RebuildOptions) (*Rebuilt, error) {
 	live, err := p.db.LiveSpace(ctx, lease.Workspace)
 	if err != nil {
 		return nil, err
@@ -52,10 +69,14 @@ func (p *Pipeline) rebuild(ctx context.Context, lease *store.Lease) (*Rebuilt, e
 		return nil, err
 	}
 	j.replaying = true
-	if err := j.readOutcomes(ctx, 0); err != nil {
+	from, same, err := j.seed(ctx, o.Whole)
+	if err != nil {
+		return nil, fmt.Errorf("rebuild: %w", err)
+	}
+	if err := j.readOutcomes(ctx, from); err != nil {
 		return nil, err
 	}
-	if err := j.replay(ctx, live.ProjectedSeq); err != nil {
+	if err := j.replay(ctx, from, live.ProjectedSeq, o.Progress); err != nil {
 		return nil, fmt.Errorf("rebuild: %w", err)
 	}
 	after, err := p.db.HistoryHash(ctx, space.ID)
@@ -66,8 +87,8 @@ func (p *Pipeline) rebuild(ctx context.Context, lease *store.Lease) (*Rebuilt, e
 		return nil, err
 	}
 	out := &Rebuilt{
-		Entries: live.ProjectedSeq, Before: before.String(), After: after.String(),
-		Equal: before.Root == after.Root, NewVersion: live.Version != space.Version,
+		Schema: "rebuild/v1", From: from, Entries: live.ProjectedSeq - from, Before: before.String(), After: after.String(),
+		Equal: before.Root == after.Root, NewVersion: live.Version != space.Version || !same,
 	}
 	if out.Swapped, err = p.db.SwapSpace(ctx, lease, space.ID); err != nil {
 		return nil, err
@@ -103,12 +124,15 @@ func (j *projector) readOutcomes(ctx context.Context, after int64) error {
 	return nil
 }
 
-// replay projects the entries up to and including last.
-func (j *projector) replay(ctx context.Context, last int64) error {
-	if last == 0 {
-		return nil
+// progressEvery is after how many entries progress is told.
+const progressEvery = 64
+
+// replay projects the entries after from, up to and including last.
+func (j *projector) replay(ctx context.Context, from, last int64, tell func(seq, of int64) error) error {
+	if last <= from {
+		return tell(last, last)
 	}
-	for e, err := range j.db.Entries(ctx, j.ws.ID, 1) {
+	for e, err := range j.db.Entries(ctx, j.ws.ID, from+1) {
 		if err != nil {
 			return err
 		}
@@ -118,28 +142,14 @@ func (j *projector) replay(ctx context.Context, last int64) error {
 		if _, err := j.entry(ctx, e); err != nil {
 			return fmt.Errorf("entry %d (%s): %w", e.Seq, e.Kind, err)
 		}
+		if e.Seq%progressEvery == 0 || e.Seq == last {
+			if err := tell(e.Seq, last); err != nil {
+				return err
+			}
+		}
 	}
 	if err := j.db.SkipTo(ctx, j.lease, j.space, last); err != nil {
 		return err
 	}
 	return j.db.Sweep(ctx, j.lease, j.space)
-}
-
-// Checkpoint records the hashes of the live projection in the log, signed.
-func (p *Pipeline) Checkpoint(ctx context.Context, r sinew.Reader) (c *store.Checkpoint, err error) {
-	if !r.All.Allows(sinew.RoleAdmin) {
-		return nil, sinew.Errorf(sinew.CodeDenied, "a checkpoint needs the role admin").Hint("ask an administrator of the workspace")
-	}
-	ws, err := p.db.WorkspaceByID(ctx, r.Workspace)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.Project(ctx, r.Workspace); err != nil {
-		return nil, err
-	}
-	err = p.withLease(ctx, r.Workspace, func(ctx context.Context, lease *store.Lease) error {
-		c, _, err = p.db.AppendCheckpoint(ctx, lease, r.Principal, p.opt.Keys.signer(ws.UUID))
-		return err
-	})
-	return c, err
 }

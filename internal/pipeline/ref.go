@@ -107,15 +107,39 @@ func (j *projector) eventFamily(ctx context.Context, st *store.Stage, e sinew.En
 	if late, err = f.lateEvent(ctx, at); err != nil {
 		return false, nil, err
 	}
-	if !late {
-		return false, nil, apply(f)
+	if late {
+		if f.arrival, err = f.bodiesGone(ctx); err != nil {
+			return false, nil, err
+		}
 	}
-	assigned, err = f.wholeAgain(ctx, nil)
+	if !late || f.arrival {
+		if err := f.openStep(ctx, e.Seq); err != nil {
+			return false, nil, err
+		}
+		if err := apply(f); err != nil {
+			return false, nil, err
+		}
+		return false, nil, f.closeStep(ctx, false)
+	}
+	assigned, err = f.refoldWithout(ctx)
 	return true, assigned, err
 }
 
-// wholeAgain folds a family again without a new snapshot; bodies are those that a
-// new mapping made.
+// refoldWithout folds the family again with an event that is in the log already.
+func (f *fold) refoldWithout(ctx context.Context) ([]Assignment, error) {
+	items, err := f.timeline(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := f.j.db.SnapshotsOf(ctx, f.j.space, f.fam.ID)
+	if err != nil {
+		return nil, err
+	}
+	return f.again(ctx, items, rows, nil, false)
+}
+
+// wholeAgain matches and folds a family again from its first snapshot; bodies are
+// those that a new mapping made.
 func (f *fold) wholeAgain(ctx context.Context, bodies map[int64]remapped) ([]Assignment, error) {
 	items, err := f.timeline(ctx, nil)
 	if err != nil {
@@ -130,7 +154,7 @@ func (f *fold) wholeAgain(ctx context.Context, bodies map[int64]remapped) ([]Ass
 			return nil, err
 		}
 	}
-	return f.again(ctx, items, rows, nil)
+	return f.again(ctx, items, rows, nil, true)
 }
 
 // lateEvent reports whether something newer than at is projected in the family.
@@ -168,7 +192,7 @@ func (f *fold) applyRef(ctx context.Context, ev *RefEvent, at int64) error {
 			pl = p
 		}
 	}
-	if pl == nil {
+	if pl == nil || f.seenAfter(pl, at) {
 		return nil
 	}
 	var into *store.PlaceRow
@@ -192,7 +216,7 @@ func (f *fold) applyRef(ctx context.Context, ev *RefEvent, at int64) error {
 		return err
 	}
 	pl.Ended = ev.Event
-	f.st.SavePlace(*pl)
+	f.savePlace(pl)
 	f.phase++
 	return nil
 }
@@ -215,7 +239,7 @@ func (f *fold) handOver(ctx context.Context, fs *findingState, p *presenceState,
 // eachIn gives every finding that has a presence in a place, with that presence,
 // and stages what fn changes.
 func (f *fold) eachIn(ctx context.Context, pl *store.PlaceRow, at int64, fn func(*findingState, *presenceState) error) error {
-	x, _, err := f.loadPlace(ctx, pl.ID, false)
+	x, err := f.loadPlace(ctx, pl.ID, nil)
 	if err != nil {
 		return err
 	}

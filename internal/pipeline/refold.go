@@ -12,31 +12,43 @@ import (
 )
 
 // A snapshot that is not last in the fold order of its family changes what came
-// after it. The family is then folded again, from its first snapshot, inside one
-// stage: its rows are ended, and everything dated is applied once more in order,
-// by the same code that applies it when it is new. So a family's state is a
-// function of the set of what is known, however it arrived.
+// after it. The steps after it are taken back (steps.go) and everything dated from
+// there on is applied once more in order, inside one stage, by the same code that
+// applies it when it is new. So a family's state is a function of the set of what is
+// known, however it arrived, and what a late report costs follows from what came
+// after it. Where the steps cannot be taken back, because there were too many since
+// or something else changed what they did, and where a finding of what stays gets
+// another name, the family is folded again from its first snapshot; what comes out
+// is the same (docs/decisions/012-late-reports.md).
 //
 // Live this takes up to two runs: one that matches, which tells which
-// observations are one finding, and, where that changes a name or decisions must
+// observations are one finding, and, where that makes new names or decisions must
 // follow, one that applies with the final names. A rebuild knows the names and
 // runs once.
 
 // refold is the state of such a fold.
 type refold struct {
-	f       *fold
-	items   []*item
-	old     []oldFinding          // as they were, by id
-	births  []int64               // every id that was ever given out in the family, sorted
-	given   map[int64]*assignment // by snapshot; nil while matching
-	matched map[int64]*assignment
-	coords  map[int64]map[int64]int64 // of snapshots that were mapped again: ordinal -> place in the body
+	f     *fold
+	base  []*item // everything dated, without decisions
+	all   []*item // with the decisions that may be applied again, in fold order
+	from  int     // in all: what is folded again
+	keep  int64   // steps that stay
+	whole bool    // nothing stays
+
+	places   []*store.PlaceRow // that were there before
+	born     int64             // places born before in the entry at hand
+	births   []int64           // ids that were given out to what is folded again, sorted
+	named    []int64           // findings of what stays that are named by what is folded again
+	resolved map[int64]int64   // births of what stays that decisions were made on -> finding
+	given    *chains           // which observation is which finding, of what is folded again
+	matching bool
+	coords   map[int64]map[int64]int64 // of snapshots that were mapped again: ordinal -> place in the body
 }
 
-type oldFinding struct {
-	id    int64
-	state sinew.FindingState
-}
+func (r *refold) items() []*item { return r.all[r.from:] }
+
+// errRenamed says that a finding of what was to stay gets another name.
+var errRenamed = errors.New("the name of an earlier finding changes")
 
 // refoldWith folds the family again with a late snapshot. row is the snapshot's
 // own, which gets its assignment.
@@ -50,7 +62,7 @@ func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow)
 		return nil, err
 	}
 	rows = append(rows, *row)
-	out, err := f.again(ctx, items, rows, sn)
+	out, err := f.again(ctx, items, rows, sn, false)
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +76,24 @@ func (f *fold) refoldWith(ctx context.Context, sn *snap, row *store.SnapshotRow)
 	return out, nil
 }
 
-// again folds the family's timeline from scratch. rows are its snapshots, the
-// one that is being projected last; their assignments are updated. It gives the
-// assignments that changed.
-func (f *fold) again(ctx context.Context, items []*item, rows []store.SnapshotRow, sn *snap) ([]Assignment, error) {
+// again folds the family's timeline again. rows are its snapshots, the one that
+// is being projected last; their assignments are updated. It gives the assignments
+// that changed. whole is set when all of it is to be matched anew.
+func (f *fold) again(ctx context.Context, items []*item, rows []store.SnapshotRow, sn *snap, whole bool) ([]Assignment, error) {
+	if f.j.given == nil && f.j.replaying {
+		return nil, errors.New("the log holds no outcome of this fold")
+	}
 	f.res.Late = true
 	f.fam.Folds++
-	f.st.SaveFamily(f.fam)
-	r := &refold{f: f, items: items, coords: map[int64]map[int64]int64{}}
+	f.olds = map[int64]uint8{}
+	if err := f.openStep(ctx, 0); err != nil { // to know where the steps end
+		return nil, err
+	}
+	f.log.open = false
+	r := &refold{
+		f: f, base: items, coords: map[int64]map[int64]int64{}, whole: whole || f.j.p.foldWhole,
+		places: slices.Clone(f.places), born: f.j.newPlaces,
+	}
 	for _, it := range items {
 		if it.sn == nil || it.sn.coords == nil {
 			continue
@@ -82,34 +104,21 @@ func (f *fold) again(ctx context.Context, items []*item, rows []store.SnapshotRo
 		}
 		r.coords[it.seq] = at
 	}
-	if err := r.remember(ctx); err != nil {
-		return nil, err
-	}
-	switch {
-	case f.j.given == nil && f.j.replaying:
-		return nil, errors.New("the log holds no outcome of this fold")
-	case f.j.given == nil:
-		if err := r.endAll(ctx); err != nil {
-			return nil, err
-		}
-		if err := r.matchAll(ctx); err != nil {
-			return nil, err
-		}
-	default:
-		if err := r.readAll(ctx, rows); err != nil {
+	if !r.whole {
+		if err := r.plan(ctx, rows); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.decisions(ctx); err != nil {
+	defer func() { r.given.close() }()
+	err := r.fold(ctx, rows)
+	if errors.Is(err, errRenamed) {
+		r.whole = true
+		err = r.fold(ctx, rows)
+	}
+	if err != nil {
 		return nil, err
 	}
-	// The names are known: the run that counts.
-	if err := r.endAll(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.run(ctx); err != nil {
-		return nil, err
-	}
+	f.st.SaveFamily(f.fam)
 	for _, p := range f.places {
 		f.st.SavePlace(*p)
 	}
@@ -122,30 +131,73 @@ func (f *fold) again(ctx context.Context, items []*item, rows []store.SnapshotRo
 	return r.assignments(ctx, rows, sn)
 }
 
-// remember keeps how the findings of the family stand, and every id that was
-// given out in it.
-func (r *refold) remember(ctx context.Context) error {
+// fold applies what is to be folded again, to what stays.
+func (r *refold) fold(ctx context.Context, rows []store.SnapshotRow) error {
+	r.given.close()
+	r.given = newChains(r.f.j.p.opt.SpoolDir)
+	if r.whole {
+		if err := r.everything(ctx); err != nil {
+			return err
+		}
+	} else if err := r.suffix(ctx); err != nil {
+		return err
+	}
+	if err := r.clear(ctx); err != nil {
+		return err
+	}
+	if err := r.findNamed(ctx); err != nil {
+		return err
+	}
+	if r.f.j.given != nil {
+		if err := r.readAll(ctx, rows); err != nil {
+			return err
+		}
+		return r.run(ctx, rows)
+	}
+	final, err := r.matchAll(ctx, rows)
+	if err != nil || final {
+		return err
+	}
+	// The names are known: the run that counts.
+	if err := r.clear(ctx); err != nil {
+		return err
+	}
+	return r.run(ctx, rows)
+}
+
+// clear makes the family what it was before what is folded again.
+func (r *refold) clear(ctx context.Context) error {
 	f := r.f
-	var ids []int64
-	err := f.eachFinding(ctx, func(row *store.FindingRow) error {
-		r.old = append(r.old, oldFinding{row.ID, row.State})
-		ids = append(ids, row.ID)
+	if !r.whole {
+		if err := f.takeBack(ctx, r.keep); err != nil {
+			return err
+		}
+		f.places, f.j.newPlaces = slices.Clone(r.places), r.born
 		return nil
-	})
-	if err != nil {
+	}
+	if err := f.st.EndSteps(ctx, f.fam.ID, 0); err != nil {
 		return err
 	}
-	redirects, err := f.j.db.Redirects(ctx, f.j.space, ids)
-	if err != nil {
-		return err
+	f.log.n, f.log.kept, f.fam.UndoFrom = 0, 0, 0
+	err := r.endAll(ctx)
+	f.places, f.j.newPlaces = slices.Clone(r.places), r.born
+	return err
+}
+
+// states are the states of findings as numbers.
+var states = append([]sinew.FindingState{""}, sinew.FindingStates...)
+
+// notThere is the number of the state of a finding that had no row.
+const notThere = 0
+
+// note keeps how a finding stood before the fold was done again.
+func (f *fold) note(id int64, was sinew.FindingState) {
+	if f.olds == nil {
+		return
 	}
-	r.births = append(r.births, ids...)
-	for _, d := range redirects {
-		r.births = append(r.births, d.Old)
+	if _, ok := f.olds[id]; !ok {
+		f.olds[id] = uint8(max(0, slices.Index(states, was))) //nolint:gosec // a handful
 	}
-	slices.Sort(r.births)
-	r.births = slices.Compact(r.births)
-	return nil
 }
 
 // eachFinding gives the current rows of the family's findings, by id.
@@ -180,7 +232,7 @@ func (r *refold) endAll(ctx context.Context) error {
 		return err
 	}
 	for _, p := range f.places {
-		x, _, err := f.loadPlace(ctx, p.ID, false)
+		x, err := f.loadPlace(ctx, p.ID, nil)
 		if err != nil {
 			return err
 		}
@@ -194,161 +246,46 @@ func (r *refold) endAll(ctx context.Context) error {
 	return f.st.Flush(ctx)
 }
 
-// matchAll runs the fold with matching, and names the chains that come out.
-func (r *refold) matchAll(ctx context.Context) error {
-	r.matched = map[int64]*assignment{}
-	if err := r.run(ctx); err != nil {
-		return err
-	}
-	// The chains so far are named by their first observation in fold order.
-	names := map[int64]chainName{}
-	for _, it := range r.items {
-		if it.sn == nil {
-			continue
-		}
-		as := r.matched[it.seq]
-		for i, chain := range as.ids {
-			own := it.sn.Seq<<28 | it.sn.ordinal(int64(i))
-			n, ok := names[chain]
-			if !ok {
-				n = chainName{lowest: own, birth: -1}
-			}
-			n.lowest = min(n.lowest, own)
-			if _, minted := slices.BinarySearch(r.births, own); minted && (n.birth < 0 || own < n.birth) {
-				n.birth = own
-			}
-			names[chain] = n
-		}
-	}
-	for _, as := range r.matched {
-		for i, chain := range as.ids {
-			as.ids[i] = names[chain].final()
-		}
-	}
-	r.given, r.matched = r.matched, nil
-	return nil
-}
-
-// firstProvisional is a seq that no log reaches and that an id can still hold.
-const firstProvisional = 1 << 34
-
-// chainName is what a chain of observations may be called: the lowest of its
-// births, else its lowest observation (docs/decisions/005).
-type chainName struct{ lowest, birth int64 }
-
-func (n chainName) final() int64 {
-	if n.birth >= 0 {
-		return n.birth
-	}
-	return n.lowest
-}
-
-// readAll takes the assignments from the log.
-func (r *refold) readAll(ctx context.Context, rows []store.SnapshotRow) error {
-	names := map[int64][32]byte{}
-	for i := range rows {
-		if len(rows[i].Assignment) == 32 {
-			names[rows[i].Seq] = [32]byte(rows[i].Assignment)
-		}
-	}
-	given, err := digests(r.f.j.given)
-	if err != nil {
-		return err
-	}
-	maps.Copy(names, given)
-	r.given = map[int64]*assignment{}
-	for _, it := range r.items {
-		if it.sn == nil {
-			continue
-		}
-		d, ok := names[it.seq]
-		if !ok {
-			return fmt.Errorf("snapshot %d has no outcome", it.seq)
-		}
-		as, err := r.f.j.readAssignment(ctx, it.sn, d)
-		if err != nil {
-			return err
-		}
-		r.given[it.seq] = as
-	}
-	return nil
-}
-
-// finding gives the finding that a birth is part of now.
-func (r *refold) finding(birth int64) (int64, bool) {
-	seq, ordinal := sinew.SplitLocalID(birth)
-	as := r.given[seq]
-	if as == nil {
-		return 0, false
-	}
-	if at := r.coords[seq]; at != nil {
-		i, ok := at[ordinal]
-		if !ok {
-			return 0, false // a later mapping no longer tells it
-		}
-		ordinal = i
-	}
-	if ordinal < 0 || ordinal >= int64(len(as.ids)) {
-		return 0, false
-	}
-	return as.ids[ordinal], true
-}
-
-// decisions puts the decisions on the family's findings into the timeline.
-func (r *refold) decisions(ctx context.Context) error {
-	list, err := r.f.j.db.VerdictsOf(ctx, r.f.j.space, r.births)
-	if err != nil || len(list) == 0 {
-		return err
-	}
-	items := r.items
-	for i := range list {
-		items = append(items, &item{seq: list[i].Seq, at: list[i].At, known: list[i].At, actor: list[i].Actor, dec: &list[i]})
-	}
-	r.items = ordered(items)
-	return nil
-}
-
-// run applies the timeline: with the given assignments, or else matching.
-func (r *refold) run(ctx context.Context) error {
+// run applies what is folded again: with the given assignments, or else matching,
+// then without decisions, whose findings are not known yet.
+func (r *refold) run(ctx context.Context, rows []store.SnapshotRow) error {
 	f := r.f
-	entry, known := f.entry, f.known
-	res := f.res
+	entry, known, res := f.entry, f.known, f.res
 	f.quiet, f.res = true, &Result{}
-	f.running, f.versions = map[runKey]string{}, map[string]captured{}
+	f.order = ranksOf(r.all)
+	r.before(ctx, rows)
 	pending := map[int64][]*item{} // decisions on births that are folded later, by snapshot
-	folded := map[int64]bool{}
-	for i, it := range r.items {
+	waits := map[int64]bool{}      // snapshots that are not folded yet
+	for _, it := range r.items() {
+		waits[it.seq] = it.sn != nil
+	}
+	for i, it := range r.items() {
 		f.entry, f.known = it.seq, it.known
-		if r.given == nil {
+		if r.matching {
 			f.provisional = firstProvisional + int64(i)
-		}
-		var err error
-		switch {
-		case it.sn != nil:
-			if err = r.snapshot(ctx, it.sn); err == nil {
-				folded[it.seq] = true
-				for _, d := range pending[it.seq] {
-					f.entry, f.known = d.seq, d.known
-					if err = r.decide(ctx, d); err != nil {
-						break
-					}
-				}
+			if it.decs != nil {
+				continue
 			}
-		case it.ref != nil:
-			err = f.applyRef(ctx, it.ref, it.at)
-		case it.dep != nil:
-			err = f.applyDeployment(ctx, it.dep, it.at)
-		case it.end != nil:
-			err = f.applyEnd(ctx, it.end, it.at)
-		case it.dec != nil:
-			if seq, _ := sinew.SplitLocalID(it.dec.Birth); !folded[seq] {
+		}
+		if it.decs != nil {
+			if seq := r.waitsFor(it, waits); seq != 0 {
 				pending[seq] = append(pending[seq], it)
-			} else {
-				err = r.decide(ctx, it)
+				continue
 			}
 		}
-		if err != nil {
+		if err := r.item(ctx, it); err != nil {
 			return err
+		}
+		delete(waits, it.seq)
+		for _, d := range pending[it.seq] {
+			if seq := r.waitsFor(d, waits); seq != 0 {
+				pending[seq] = append(pending[seq], d)
+				continue
+			}
+			f.entry, f.known = d.seq, d.known
+			if err := r.item(ctx, d); err != nil {
+				return err
+			}
 		}
 	}
 	f.provisional, f.phase = 0, f.firstPhase // events that follow are numbered alike, live and in a rebuild
@@ -356,69 +293,126 @@ func (r *refold) run(ctx context.Context) error {
 	return f.st.Flush(ctx)
 }
 
+// before says what runs where, and what was looked at last, before what is folded
+// again.
+func (r *refold) before(ctx context.Context, rows []store.SnapshotRow) {
+	f := r.f
+	f.running, f.versions = map[runKey]string{}, map[string]captured{}
+	digests := map[int64][]byte{}
+	for i := range rows {
+		digests[rows[i].Seq] = rows[i].Assignment
+	}
+	for _, it := range r.all[:r.from] {
+		switch sn := it.sn; {
+		case it.dep != nil:
+			f.running[it.dep.key()] = it.dep.Version
+		case sn != nil && sn.S.Coverage.Status != sinew.CoverageFailed:
+			c := captured{sn: sn, as: func() (*assignment, error) {
+				d := digests[sn.Seq]
+				if len(d) != 32 {
+					return nil, fmt.Errorf("snapshot %d has no outcome", sn.Seq)
+				}
+				return f.j.readAssignment(ctx, sn, [32]byte(d))
+			}}
+			for _, v := range []string{sn.S.Commit, sn.S.Digest} {
+				if v != "" {
+					f.versions[v] = c
+				}
+			}
+		}
+	}
+}
+
+// waitsFor gives a snapshot that is not folded yet and that a decision is on, 0 for
+// none.
+func (r *refold) waitsFor(it *item, waits map[int64]bool) int64 {
+	for i := range it.decs {
+		if seq, _ := sinew.SplitLocalID(it.decs[i].Birth); waits[seq] {
+			return seq
+		}
+	}
+	return 0
+}
+
+// item applies one item as a step.
+func (r *refold) item(ctx context.Context, it *item) (err error) {
+	f := r.f
+	if err := f.openStep(ctx, it.seq); err != nil {
+		return err
+	}
+	switch {
+	case it.sn != nil:
+		err = r.snapshot(ctx, it.sn)
+	case it.ref != nil:
+		err = f.applyRef(ctx, it.ref, it.at)
+	case it.dep != nil:
+		err = f.applyDeployment(ctx, it.dep, it.at)
+	case it.end != nil:
+		err = f.applyEnd(ctx, it.end, it.at)
+	case it.decs != nil:
+		err = r.decide(ctx, it)
+	}
+	if err != nil {
+		return err
+	}
+	return f.closeStep(ctx, it.sn != nil)
+}
+
 func (r *refold) snapshot(ctx context.Context, sn *snap) error {
 	f := r.f
 	pl := f.streamPlace(sn)
-	as := r.given[sn.Seq]
+	var as *assignment
 	var x *placeIndex
-	if as == nil {
-		var err error
-		if as, x, err = f.match(ctx, pl, sn); err != nil {
-			return err
+	var err error
+	if r.matching {
+		if as, x, err = f.match(ctx, pl, sn); err == nil {
+			err = r.given.add(sn.Seq, as)
 		}
-		r.matched[sn.Seq] = as
+	} else {
+		as, err = r.given.of(sn.Seq)
+	}
+	if err != nil {
+		return err
 	}
 	// The place keeps what it was given: apply forgets the hashes only.
 	if err := f.apply(ctx, pl, sn, sn.At, as, x, false); err != nil {
 		return err
 	}
-	return f.follow(ctx, sn, func() (*assignment, error) { return as, nil })
+	return f.follow(ctx, sn, func() (*assignment, error) { return r.given.of(sn.Seq) })
 }
 
 func (r *refold) decide(ctx context.Context, it *item) error {
-	id, ok := r.finding(it.dec.Birth)
-	if !ok {
-		return nil
-	}
-	set, err := r.f.load(ctx, it.at, []int64{id})
-	if err != nil {
-		return err
-	}
-	fs := set.findings[id]
-	if fs == nil {
-		return nil
-	}
-	if err := r.f.decide(ctx, fs, it.dec, it.at); err != nil {
-		return err
-	}
-	return set.save(ctx)
-}
-
-// redirect makes every birth that lost its name point to the finding it is part
-// of, for as long as that holds.
-func (r *refold) redirect(ctx context.Context) error {
-	now := map[int64]int64{}
-	for _, b := range r.births {
-		if id, ok := r.finding(b); ok && id != b {
-			now[b] = id
+	for decs := range slices.Chunk(it.decs, touchBatch) {
+		ids := make([]int64, 0, len(decs))
+		for i := range decs {
+			id, ok, err := r.finding(decs[i].Birth)
+			if err != nil {
+				return err
+			}
+			if ok {
+				ids = append(ids, id)
+			}
 		}
-	}
-	was, err := r.f.j.db.RedirectsFrom(ctx, r.f.j.space, r.births)
-	if err != nil {
-		return err
-	}
-	for _, b := range r.births {
-		to, ok := now[b]
-		old, had := was[b]
-		if ok == had && to == old {
-			continue
+		set, err := r.f.load(ctx, it.at, ids)
+		if err != nil {
+			return err
 		}
-		if had {
-			r.f.st.EndRedirect(b)
+		for i := range decs {
+			v := &decs[i]
+			id, ok, err := r.finding(v.Birth)
+			if err != nil {
+				return err
+			}
+			fs := set.findings[id]
+			if !ok || fs == nil || v.Verdict == "" && v.Undoes == 0 && !ranOut(&fs.row, v.At) {
+				continue
+			}
+			if err := r.f.decide(ctx, fs, v, it.at); err != nil {
+				return err
+			}
 		}
-		if ok {
-			r.f.diff.redirected++
-			r.f.st.NewRedirect(store.RedirectRow{Old: b, New: to})
+		if err := set.save(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -428,60 +422,34 @@ func (r *refold) redirect(ctx context.Context) error {
 // it does, and why.
 func (r *refold) compare(ctx context.Context) error {
 	f := r.f
-	why := "an older snapshot was folded in"
-	i := 0
-	f.diff.kept, f.diff.born = 0, 0
-	return f.eachFinding(ctx, func(row *store.FindingRow) error {
-		for i < len(r.old) && r.old[i].id < row.ID {
-			i++
-		}
-		switch {
-		case i == len(r.old) || r.old[i].id != row.ID:
-			f.res.New++
-			f.diff.born++
-			return nil
-		case r.old[i].state == row.State:
-			f.diff.kept++
-			f.res.Unchanged++
-			return nil
-		}
-		f.diff.kept++
-		f.res.Changed++
-		return f.event(ctx, &findingState{row: *row}, f.known, "refolded", 0, string(r.old[i].state), string(row.State), why)
-	})
-}
-
-// assignments writes those that are new and names them.
-func (r *refold) assignments(ctx context.Context, rows []store.SnapshotRow, sn *snap) ([]Assignment, error) {
-	f := r.f
-	var out []Assignment
-	for _, it := range r.items {
-		if it.sn == nil {
-			continue
-		}
-		i := slices.IndexFunc(rows, func(row store.SnapshotRow) bool { return row.Seq == it.seq })
-		if i < 0 {
-			return nil, fmt.Errorf("snapshot %d has no row", it.seq)
-		}
-		digest, err := f.j.writeAssignment(ctx, it.sn, r.given[it.seq])
-		if err != nil {
-			return nil, err
-		}
-		if it.sn.fresh == nil && len(rows[i].Assignment) == 32 && [32]byte(rows[i].Assignment) == digest {
-			continue
-		}
-		rows[i].Assignment = digest[:]
-		if sn == nil || it.seq != sn.Seq {
-			if it.sn.fresh == nil {
-				rows[i].Result = "" // stays
-			}
-			f.st.SaveSnapshot(rows[i])
-		}
-		a := Assignment{Snapshot: it.seq, Digest: hexDigest(digest), Remapping: it.sn.fresh}
-		if it.sn.fresh != nil {
-			a.Body = hexDigest(it.sn.Body)
-		}
-		out = append(out, a)
+	if err := f.st.Flush(ctx); err != nil {
+		return err
 	}
-	return out, nil
+	f.diff.born = 0
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(f.olds)), touchBatch) {
+		rows, err := f.j.db.FindingsByID(ctx, f.j.space, ids)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			row := &rows[i]
+			switch was := f.olds[row.ID]; {
+			case was == notThere:
+				f.res.New++
+				f.diff.born++
+			case states[was] != row.State:
+				f.res.Changed++
+				err := f.event(ctx, &findingState{row: *row}, f.known, "refolded", 0, string(states[was]), string(row.State),
+					"an older snapshot was folded in")
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	f.olds = nil
+	all, err := f.j.db.CountFindings(ctx, f.j.space, f.fam.ID)
+	f.diff.kept = int(all) - f.diff.born
+	f.res.Unchanged += f.diff.kept - f.res.Changed
+	return err
 }

@@ -23,9 +23,11 @@ type remapped struct {
 // changed since, and logs what comes out as the outcome of a remap: a rebuild
 // reads it and maps nothing. Observations that both bodies tell keep their
 // coordinates, and with them their finding; evidence that was deleted leaves its
-// snapshot as it is. A dry run changes nothing.
-func (p *Pipeline) Remap(ctx context.Context, r sinew.Reader, current func(format string) (ref, digest string), dryRun bool) (*Rematched, error) {
-	return p.again(ctx, r, dryRun, func(ctx context.Context, j *projector, fam store.FamilyRow) (map[int64]remapped, bool, error) {
+// snapshot as it is. A dry run changes nothing. tell is as for [Pipeline.Rematch].
+func (p *Pipeline) Remap(ctx context.Context, r sinew.Reader, current func(format string) (ref, digest string), dryRun bool,
+	tell func(done, of int64) error,
+) (*Rematched, error) {
+	return p.again(ctx, r, dryRun, tell, func(ctx context.Context, j *projector, fam store.FamilyRow) (map[int64]remapped, bool, error) {
 		bodies, err := j.remapFamily(ctx, fam, current)
 		return bodies, len(bodies) > 0, err
 	})

@@ -11,20 +11,23 @@ import (
 
 // Rematched says what matching everything once more did, or would do.
 type Rematched struct {
+	Schema     string `json:"schema"` // rematch/v1
 	Matcher    string `json:"matcher"`
 	Families   int    `json:"families"`   // that come out differently
 	Kept       int    `json:"kept"`       // findings that keep their id
 	Redirected int    `json:"redirected"` // ids that become another finding's
 	New        int    `json:"new"`        // findings that part from another
+	Skipped    int    `json:"skipped"`    // families of which retention has deleted reports: they stay as they are
 	DryRun     bool   `json:"dry_run"`
 }
 
 // Rematch runs the matcher of this version over everything that is stored and
 // logs where it says something else than was said before. Ids stay as long as
 // the observation that they were given to is there; what is joined redirects. A
-// dry run changes nothing.
-func (p *Pipeline) Rematch(ctx context.Context, r sinew.Reader, dryRun bool) (*Rematched, error) {
-	return p.again(ctx, r, dryRun, func(context.Context, *projector, store.FamilyRow) (map[int64]remapped, bool, error) {
+// dry run changes nothing. tell is called with how many families are done; it may
+// be nil.
+func (p *Pipeline) Rematch(ctx context.Context, r sinew.Reader, dryRun bool, tell func(done, of int64) error) (*Rematched, error) {
+	return p.again(ctx, r, dryRun, tell, func(context.Context, *projector, store.FamilyRow) (map[int64]remapped, bool, error) {
 		return nil, true, nil
 	})
 }
@@ -32,7 +35,7 @@ func (p *Pipeline) Rematch(ctx context.Context, r sinew.Reader, dryRun bool) (*R
 // again folds families again as they stand after the newest projected entry, and
 // logs what comes out differently. prepare gives the new bodies of a family, and
 // whether it is to be looked at at all.
-func (p *Pipeline) again(ctx context.Context, r sinew.Reader, dryRun bool,
+func (p *Pipeline) again(ctx context.Context, r sinew.Reader, dryRun bool, tell func(done, of int64) error,
 	prepare func(context.Context, *projector, store.FamilyRow) (map[int64]remapped, bool, error),
 ) (*Rematched, error) {
 	if !r.All.Allows(sinew.RoleAdmin) {
@@ -41,7 +44,7 @@ func (p *Pipeline) again(ctx context.Context, r sinew.Reader, dryRun bool,
 	if err := p.Project(ctx, r.Workspace); err != nil {
 		return nil, err
 	}
-	out := &Rematched{Matcher: identity.MatcherVersion, DryRun: dryRun}
+	out := &Rematched{Schema: "rematch/v1", Matcher: identity.MatcherVersion, DryRun: dryRun}
 	err := p.withLease(ctx, r.Workspace, func(ctx context.Context, lease *store.Lease) error {
 		space, err := p.db.LiveSpace(ctx, r.Workspace)
 		if err != nil {
@@ -68,7 +71,18 @@ func (p *Pipeline) again(ctx context.Context, r sinew.Reader, dryRun bool,
 			return err
 		}
 		n := len(earlier)
-		for _, fam := range families {
+		for i, fam := range families {
+			if tell != nil {
+				if err := tell(int64(i), int64(len(families))); err != nil {
+					return err
+				}
+			}
+			if gone, err := p.db.BodiesGone(ctx, r.Workspace, space.ID, fam.ID); err != nil {
+				return err
+			} else if gone {
+				out.Skipped++
+				continue
+			}
 			bodies, look, err := prepare(ctx, j, fam)
 			if err != nil {
 				return err

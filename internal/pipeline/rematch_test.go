@@ -17,12 +17,8 @@ func TestRematch(t *testing.T) {
 	engines(t, func(t *testing.T, open func() *house) {
 		h := open()
 		h.now = minute(10_000)
-		h.p.pair = func(_ []identity.Prior, next []identity.Keys) []identity.Pair {
-			pairs := make([]identity.Pair, len(next))
-			for i := range pairs {
-				pairs[i].Prior = -1
-			}
-			return pairs
+		h.p.pair = func(identity.Rows[identity.Prior], identity.Rows[identity.Keys], []identity.Pair) (int, error) {
+			return 0, nil
 		}
 		h.send(scan("main", code("A", "a.go", 1), code("B", "b.go", 2)), at(1))
 		h.send(scan("main", code("A", "a.go", 9), code("B", "b.go", 2)), at(2))
@@ -40,21 +36,21 @@ func TestRematch(t *testing.T) {
 		}
 		h.project()
 
-		h.p.pair = identity.Match
+		h.p.pair = identity.MatchRows
 		before, _ := h.hashes()
-		dry, err := h.p.Rematch(t.Context(), h.r, true)
+		dry, err := h.p.Rematch(t.Context(), h.r, true, nil)
 		if err != nil || dry.Families != 1 || dry.Redirected != 2 || dry.New != 0 || dry.Kept != 2 {
 			t.Errorf("dry run: %+v %v", dry, err)
 		}
 		if after, _ := h.hashes(); after != before {
 			t.Error("a dry run changed something")
 		}
-		done, err := h.p.Rematch(t.Context(), h.r, false)
+		done, err := h.p.Rematch(t.Context(), h.r, false, nil)
 		if err != nil || done.Redirected != 2 {
 			t.Errorf("rematch: %+v %v", done, err)
 		}
 		h.want("A a.go:9 false_positive", "B b.go:2 open")
-		if again, err := h.p.Rematch(t.Context(), h.r, false); err != nil || again.Families != 0 {
+		if again, err := h.p.Rematch(t.Context(), h.r, false, nil); err != nil || again.Families != 0 {
 			t.Errorf("rematch again: %+v %v", again, err)
 		}
 		h.send(scan("main", code("A", "a.go", 10)), at(3))
@@ -98,9 +94,9 @@ func TestRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.r.Workspace = o.ws.ID
-		o.p.pair = func([]identity.Prior, []identity.Keys) []identity.Pair {
+		o.p.pair = func(identity.Rows[identity.Prior], identity.Rows[identity.Keys], []identity.Pair) (int, error) {
 			t.Error("the restored log was matched again")
-			return nil
+			return 0, nil
 		}
 		o.project()
 		if _, got := o.hashes(); got != hist {
@@ -166,12 +162,12 @@ func TestRemap(t *testing.T) {
 		}
 		h.p.opt.Parser = newMapping{}
 		current := func(string) (string, string) { return "semgrep/2", "11" }
-		dry, err := h.p.Remap(t.Context(), h.r, current, true)
+		dry, err := h.p.Remap(t.Context(), h.r, current, true, nil)
 		if err != nil || dry.Families != 1 || dry.New != 1 {
 			t.Errorf("dry run: %+v %v", dry, err)
 		}
 		h.want("A a.go:3 triaged", "B b.go:2 fixed", "NOISE n.go:1 open")
-		if _, err := h.p.Remap(t.Context(), h.r, current, false); err != nil {
+		if _, err := h.p.Remap(t.Context(), h.r, current, false, nil); err != nil {
 			t.Fatal(err)
 		}
 		h.want("A a.go:3 triaged", "B b.go:2 fixed", "MORE more.go:7 open")

@@ -23,6 +23,7 @@ type Result struct {
 	Missing     map[string]int `json:"missing,omitempty"` // why unseen findings were not closed, and how many for each reason
 	Late        bool           `json:"late,omitempty"`    // older than what was there: the family was folded again
 	Same        bool           `json:"same,omitempty"`    // tells what the snapshot before told
+	Horizon     string         `json:"horizon,omitempty"` // older than reports that retention has deleted: arrival or recorded
 	Notes       []string       `json:"notes,omitempty"`
 	Remapped    *Remapping     `json:"remapped,omitempty"` // the body is one that a later mapping made
 }

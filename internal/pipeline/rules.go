@@ -102,7 +102,7 @@ func (j *projector) assignFamily(ctx context.Context, st *store.Stage, e sinew.E
 	}
 	defer f.closeLines()
 	f.setFamilyUnit()
-	st.SaveFamily(f.fam)
+	f.fam.Assigned = e.Seq
 	kinds := false
 	for _, p := range f.places {
 		if p.Kind == sinew.PlaceDeployed {
@@ -116,6 +116,12 @@ func (j *projector) assignFamily(ctx context.Context, st *store.Stage, e sinew.E
 		}
 		st.SavePlace(*p)
 	}
+	if kinds { // headlines are derived otherwise than when the steps were made
+		if err := f.barrier(ctx); err != nil {
+			return err
+		}
+	}
+	st.SaveFamily(f.fam)
 	return f.assignFindings(ctx, kinds)
 }
 
@@ -135,7 +141,7 @@ func (f *fold) setFamilyUnit() {
 // moveUnit gives a family that belonged nowhere to the unit that its uploader
 // named.
 func (f *fold) moveUnit(ctx context.Context, unit int64) error {
-	f.fam.Unit = unit
+	f.fam.Unit, f.fam.Assigned = unit, f.born
 	f.st.SaveFamily(f.fam)
 	return f.assignFindings(ctx, false)
 }
@@ -188,9 +194,9 @@ func (f *fold) assign(ctx context.Context, fs *findingState) error {
 	if pl == nil || shown == nil {
 		return nil
 	}
-	o, err := f.observation(ctx, &shown.row)
-	if err != nil {
-		return err
+	o, gone, err := lost(f.observation(ctx, &shown.row))
+	if err != nil || gone {
+		return err // a closed finding whose report is gone stays where it is
 	}
 	service, err := f.j.claimedService(ctx, fs.row.ObsSeq)
 	if err != nil {

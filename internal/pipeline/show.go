@@ -27,9 +27,13 @@ func (f *fold) showHead(ctx context.Context, fs *findingState, head *presenceSta
 	case row.Title != "" && f.shownHash(fs) == head.row.ObsHash:
 		row.Place, row.ObsSeq, row.ObsN = head.row.Place, head.row.ObsSeq, head.row.ObsN
 	default:
-		o, err := f.observation(ctx, &head.row)
+		o, gone, err := lost(f.observation(ctx, &head.row))
 		if err != nil {
 			return err
+		}
+		if gone {
+			row.Place, row.ObsSeq, row.ObsN = head.row.Place, head.row.ObsSeq, head.row.ObsN
+			return nil
 		}
 		service, err := f.j.claimedService(ctx, head.row.ObsSeq)
 		if err != nil {
@@ -78,6 +82,7 @@ func (f *fold) show(row *store.FindingRow, pr *store.PresenceRow, o *sinew.Obser
 	}
 	row.Image, row.Host = o.Image, o.Host
 	row.Resource, row.Endpoint = store.ResourceText(o.Resource), store.EndpointText(o.Endpoint)
+	row.Cause = identity.Cause(o)
 	f.units.assign(row, o, f.place(pr.Place), service)
 }
 
@@ -112,9 +117,12 @@ func (f *fold) where(ctx context.Context, fs *findingState, p *presenceState) (c
 	if p.row.ObsSeq == 0 {
 		return row.Class, row.Rule, row.File, row.Host, nil
 	}
-	o, err := f.observation(ctx, &p.row)
+	o, gone, err := lost(f.observation(ctx, &p.row))
 	if err != nil {
 		return "", "", "", "", err
+	}
+	if gone {
+		return row.Class, row.Rule, row.File, row.Host, nil
 	}
 	return o.Class(), o.Rule, identity.PathOf(o), identity.HostOf(o), nil
 }
@@ -142,8 +150,13 @@ type lineCache struct {
 // lineSkip is how many lines are read over rather than looked up.
 const lineSkip = 4000
 
-// observation reads what a presence was last observed as.
+// observation reads what a presence was last observed as. The error wraps errGone
+// where retention has deleted that report, which it does only once the presence
+// is closed.
 func (f *fold) observation(ctx context.Context, pr *store.PresenceRow) (*sinew.Observation, error) {
+	if gone, err := f.j.gone(ctx, pr.ObsSeq); err != nil || gone {
+		return nil, errors.Join(err, errGone)
+	}
 	sn, err := f.j.body(ctx, pr.ObsSeq)
 	if err != nil {
 		return nil, err

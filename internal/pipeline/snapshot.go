@@ -56,15 +56,25 @@ func (j *projector) snapshot(ctx context.Context, e sinew.Entry) error {
 	row := store.SnapshotRow{
 		Seq: e.Seq, Family: f.fam.ID, Place: pl.ID, Unit: f.fam.Unit, At: sn.At, Received: sn.Received,
 		Version: version(&sn.S), Commit: sn.S.Commit, RawMAC: sn.S.RawMAC, Body: sn.Body[:],
+		Coverage: sn.S.Coverage.Status, Basis: sn.S.Coverage.Basis, Artifact: sn.S.Digest != "", Observed: int64(sn.S.Observations),
 	}
 	late, err := f.late(ctx, pl, sn)
 	if err != nil {
 		return err
 	}
-	var assigned []Assignment
+	apply := true
 	if late {
+		if late, apply, err = f.horizon(ctx, pl, sn); err != nil {
+			return err
+		}
+	}
+	var assigned []Assignment
+	switch {
+	case !apply:
+		row.Assignment, assigned = []byte{}, []Assignment{}
+	case late:
 		assigned, err = f.refoldWith(ctx, sn, &row)
-	} else {
+	default:
 		assigned, err = f.newest(ctx, pl, sn, &row)
 	}
 	if err != nil {
@@ -160,10 +170,13 @@ func (f *fold) newest(ctx context.Context, pl *store.PlaceRow, sn *snap, row *st
 		return nil, err
 	}
 	row.Assignment = digest[:]
+	if err := f.openStep(ctx, sn.Seq); err != nil {
+		return nil, err
+	}
 	if same {
 		f.res.Same, f.res.Unchanged = true, sn.S.Observations
 		pl.Head, pl.SeenAt, pl.Version = sn.Seq, sn.At, version(&sn.S)
-		f.st.SavePlace(*pl)
+		f.savePlace(pl)
 	} else if err := f.apply(ctx, pl, sn, sn.At, as, x, true); err != nil {
 		return nil, err
 	}
@@ -178,6 +191,9 @@ func (f *fold) newest(ctx context.Context, pl *store.PlaceRow, sn *snap, row *st
 		}
 		return j.readAssignment(ctx, sn, digest)
 	}); err != nil {
+		return nil, err
+	}
+	if err := f.closeStep(ctx, true); err != nil {
 		return nil, err
 	}
 	if err := j.p.point("staged"); err != nil {
@@ -207,7 +223,7 @@ func (f *fold) refPlace(ref, environment string) *store.PlaceRow {
 	}
 	p := &store.PlaceRow{ID: f.nextPlace(), Family: f.fam.ID, Kind: kind, Ref: ref, Environment: environment}
 	f.addPlace(p)
-	f.st.SavePlace(*p)
+	f.savePlace(p)
 	return p
 }
 

@@ -290,8 +290,8 @@ applications:
 			t.Errorf("without rules: %s", got)
 		}
 		n, err := h.p.PreviewRules(t.Context(), h.r, rules)
-		if err != nil || n != 3 {
-			t.Errorf("preview: %d %v", n, err)
+		if err != nil || n.Moved != 3 || len(n.Samples) != 3 {
+			t.Errorf("preview: %+v %v", n, err)
 		}
 		if _, err := h.p.SetRules(t.Context(), h.r, rules, ""); err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ type item struct {
 	ref            *RefEvent
 	dep            *Deployment
 	end            *AssetEnd
-	dec            *store.VerdictRow
+	decs           []store.VerdictRow // of one entry, by birth
 }
 
 // order is the item as package identity orders it.
@@ -37,8 +37,8 @@ func (i *item) order() identity.Item {
 		o.Digest = eventDigest(i.dep)
 	case i.end != nil:
 		o.Digest = eventDigest(i.end)
-	case i.dec != nil:
-		o.Digest = eventDigest(i.dec.Verdict)
+	case i.decs != nil:
+		o.Digest = eventDigest(i.decs[0].Verdict)
 	}
 	return o
 }

@@ -24,6 +24,7 @@ type findingState struct {
 	row       store.FindingRow
 	was       store.FindingRow // as it is stored; ID 0 if it is not
 	presences []*presenceState
+	gone      bool  // taken back: no row is to stay
 	n         int64 // events so far
 }
 
@@ -31,6 +32,7 @@ type presenceState struct {
 	row   store.PresenceRow
 	was   store.PresenceRow // Finding 0 if it is not stored
 	place *store.PlaceRow
+	gone  bool
 }
 
 // load reads the rows of some findings as they are staged.
@@ -351,9 +353,17 @@ func (s *rowSet) save(ctx context.Context) error {
 		if fs == nil {
 			continue
 		}
+		f.note(id, fs.was.State)
+		if f.recording() {
+			if err := f.record(ctx, fs); err != nil {
+				return err
+			}
+		}
 		for _, p := range fs.presences {
 			var err error
 			switch {
+			case p.gone:
+				err = f.st.EndPresence(ctx, id, p.row.Place)
 			case p.was.Finding == 0:
 				err = f.st.NewPresence(ctx, &p.row)
 			case p.row != p.was:
@@ -365,6 +375,8 @@ func (s *rowSet) save(ctx context.Context) error {
 		}
 		var err error
 		switch {
+		case fs.gone:
+			err = f.st.EndFinding(ctx, &fs.was, f.fam.Target)
 		case fs.was.ID == 0:
 			err = f.st.NewFinding(ctx, &fs.row, f.fam.Target)
 		case fs.row != fs.was:

@@ -36,14 +36,30 @@ func (p *Pipeline) Wait(ctx context.Context, ws, seq int64) (*Result, error) {
 }
 
 // ProjectUntil projects until an entry is done, or waits for the process that
-// does, and gives what the entry changed.
+// does, and gives what the entry changed. Should that process end before, this
+// one takes over.
 func (p *Pipeline) ProjectUntil(ctx context.Context, ws, seq int64) (*Result, error) {
-	err := p.Project(ctx, ws)
-	if err != nil && !errors.Is(err, store.ErrLeased) {
-		return nil, err
+	for {
+		err := p.Project(ctx, ws)
+		switch {
+		case err == nil:
+			return p.Wait(ctx, ws, seq)
+		case !errors.Is(err, store.ErrLeased) && !errors.Is(err, store.ErrFenced):
+			return nil, err
+		}
+		turn, cancel := context.WithTimeout(ctx, leaseRetry)
+		res, err := p.Wait(turn, ws, seq)
+		over := turn.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err == nil || !over {
+			return res, err
+		}
 	}
-	return p.Wait(ctx, ws, seq)
 }
+
+// leaseRetry is how long a waiter leaves the lease to its holder before it asks
+// for it again.
+const leaseRetry = time.Second
 
 func (p *Pipeline) result(ctx context.Context, space, seq int64) (*Result, error) {
 	row, err := p.db.SnapshotBySeq(ctx, space, seq)

@@ -31,20 +31,29 @@ type need struct {
 // access is the table of what every route asks for. What is not in it is
 // denied, and keeps the server from starting.
 var access = map[string]need{
-	"GET /health/live":            {scope: anyone},
-	"GET /health/ready":           {scope: anyone},
-	"GET /api/v1/openapi.json":    {scope: anyone},
-	"POST /api/v1/signin":         {scope: anyone},
-	"POST /api/v1/invites/redeem": {scope: anyone},
-	"GET /join/{invite}":          {scope: anyone},
-	"POST /join/{invite}":         {scope: anyone},
+	"GET /health/live":              {scope: anyone},
+	"GET /health/ready":             {scope: anyone},
+	"GET /api/v1/openapi.json":      {scope: anyone},
+	"POST /api/v1/signin":           {scope: anyone},
+	"POST /api/v1/invites/redeem":   {scope: anyone},
+	"GET /api/v1/session/providers": {scope: anyone},
+	"POST /api/v1/session":          {scope: anyone},
+	"GET /auth/{provider}/start":    {scope: anyone},
+	"GET /auth/{provider}/callback": {scope: anyone},
+	"GET /auth/{provider}/logout":   {scope: anyone},
+	"GET /join/{invite}":            {scope: anyone},
+	"POST /join/{invite}":           {scope: anyone},
 
-	"GET /api/v1/version":        {scope: signedIn},
-	"GET /api/v1/me":             {scope: signedIn},
-	"PUT /api/v1/me/password":    {scope: signedIn},
-	"GET /api/v1/tokens":         {scope: signedIn},
-	"POST /api/v1/tokens":        {scope: signedIn},
-	"DELETE /api/v1/tokens/{id}": {scope: signedIn},
+	"GET /api/v1/version":          {scope: signedIn},
+	"GET /api/v1/me":               {scope: signedIn},
+	"PUT /api/v1/me/password":      {scope: signedIn},
+	"GET /api/v1/session":          {scope: signedIn},
+	"DELETE /api/v1/session":       {scope: signedIn},
+	"GET /api/v1/sessions":         {scope: signedIn},
+	"DELETE /api/v1/sessions/{id}": {scope: signedIn},
+	"GET /api/v1/tokens":           {scope: signedIn},
+	"POST /api/v1/tokens":          {scope: signedIn},
+	"DELETE /api/v1/tokens/{id}":   {scope: signedIn},
 
 	"GET /api/v1/filter/complete":     {sinew.RoleViewer, somewhere},
 	"GET /api/v1/filter/fields":       {sinew.RoleViewer, somewhere},
@@ -62,29 +71,58 @@ var access = map[string]need{
 	"GET /api/v1/assets/{id}":         {sinew.RoleViewer, somewhere},
 	"GET /api/v1/formats":             {sinew.RoleViewer, somewhere},
 
-	"POST /api/v1/imports":           {sinew.RoleDeveloper, somewhere},
-	"POST /api/v1/decisions":         {sinew.RoleDeveloper, somewhere},
-	"POST /api/v1/decisions/preview": {sinew.RoleDeveloper, somewhere},
-	"POST /api/v1/refs":              {sinew.RoleDeveloper, somewhere},
-	"POST /api/v1/deployments":       {sinew.RoleDeveloper, somewhere},
-	"POST /api/v1/assets/end":        {sinew.RoleDeveloper, somewhere},
+	"GET /api/v1/imports":                 {sinew.RoleViewer, somewhere},
+	"POST /api/v1/formats/detect":         {sinew.RoleViewer, somewhere},
+	"GET /api/v1/findings/groups":         {sinew.RoleViewer, somewhere},
+	"GET /api/v1/findings/export":         {sinew.RoleViewer, somewhere},
+	"GET /api/v1/findings/{id}/evidence":  {sinew.RoleViewer, somewhere},
+	"GET /api/v1/snapshots/{id}/evidence": {sinew.RoleViewer, somewhere},
+	"GET /api/v1/decisions":               {sinew.RoleViewer, somewhere},
+	"GET /api/v1/coverage":                {sinew.RoleViewer, somewhere},
+	"GET /api/v1/onboarding":              {sinew.RoleViewer, somewhere},
+	"GET /api/v1/views":                   {sinew.RoleViewer, somewhere},
+	"POST /api/v1/views":                  {sinew.RoleViewer, somewhere}, // for others: see store.CreateView
+	"PUT /api/v1/views/{id}":              {sinew.RoleViewer, somewhere},
+	"DELETE /api/v1/views/{id}":           {sinew.RoleViewer, somewhere},
 
-	"GET /api/v1/rules":               {sinew.RoleAdmin, everyUnit},
-	"PUT /api/v1/rules":               {sinew.RoleAdmin, everyUnit},
-	"POST /api/v1/rules/preview":      {sinew.RoleAdmin, everyUnit},
-	"GET /api/v1/log":                 {sinew.RoleAdmin, everyUnit},
-	"GET /api/v1/log/{seq}":           {sinew.RoleAdmin, everyUnit},
-	"POST /api/v1/log/verify":         {sinew.RoleAdmin, everyUnit},
-	"GET /api/v1/users":               {sinew.RoleAdmin, everyUnit},
-	"POST /api/v1/users":              {sinew.RoleAdmin, everyUnit},
-	"GET /api/v1/users/{id}":          {sinew.RoleAdmin, everyUnit},
-	"DELETE /api/v1/users/{id}":       {sinew.RoleAdmin, everyUnit},
-	"PUT /api/v1/users/{id}/role":     {sinew.RoleAdmin, everyUnit},
-	"PUT /api/v1/users/{id}/password": {sinew.RoleAdmin, everyUnit},
-	"POST /api/v1/users/{id}/disable": {sinew.RoleAdmin, everyUnit},
-	"POST /api/v1/users/{id}/enable":  {sinew.RoleAdmin, everyUnit},
-	"POST /api/v1/invites":            {sinew.RoleAdmin, everyUnit},
-	"GET /api/v1/backup":              {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/decisions/{id}/undo": {sinew.RoleDeveloper, somewhere},
+	"POST /api/v1/imports":             {sinew.RoleDeveloper, somewhere},
+	"POST /api/v1/decisions":           {sinew.RoleDeveloper, somewhere},
+	"POST /api/v1/decisions/preview":   {sinew.RoleDeveloper, somewhere},
+	"POST /api/v1/refs":                {sinew.RoleDeveloper, somewhere},
+	"POST /api/v1/deployments":         {sinew.RoleDeveloper, somewhere},
+	"POST /api/v1/assets/end":          {sinew.RoleDeveloper, somewhere},
+
+	"GET /api/v1/rules":                {sinew.RoleAdmin, everyUnit},
+	"PUT /api/v1/rules":                {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/rules/preview":       {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/log":                  {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/log/{seq}":            {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/log/verify":          {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/users":                {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/users":               {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/users/{id}":           {sinew.RoleAdmin, everyUnit},
+	"DELETE /api/v1/users/{id}":        {sinew.RoleAdmin, everyUnit},
+	"PUT /api/v1/users/{id}/role":      {sinew.RoleAdmin, everyUnit},
+	"PUT /api/v1/users/{id}/password":  {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/users/{id}/disable":  {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/users/{id}/enable":   {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/invites":             {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/providers":            {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/providers":           {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/providers/{id}":       {sinew.RoleAdmin, everyUnit},
+	"PUT /api/v1/providers/{id}":       {sinew.RoleAdmin, everyUnit},
+	"DELETE /api/v1/providers/{id}":    {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/providers/{id}/test": {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/backup":               {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/projection":           {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/projection/rebuild":  {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/projection/rematch":  {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/projection/remap":    {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/checkpoints":         {sinew.RoleAdmin, everyUnit},
+	"GET /api/v1/retention":            {sinew.RoleAdmin, everyUnit},
+	"PUT /api/v1/retention":            {sinew.RoleAdmin, everyUnit},
+	"POST /api/v1/retention/apply":     {sinew.RoleAdmin, everyUnit},
 }
 
 // met reports whether a sender fulfils the need, or why not.
@@ -128,9 +166,13 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		s.refuse(ctx, sinew.Errorf(sinew.CodeDenied, "nobody may do this"))
 		return
 	}
-	id, err := s.authenticate(ctx)
-	if err != nil && need.scope == anyone {
-		id, err = auth.Identity{}, nil
+	var id auth.Identity
+	var err error
+	if need.scope != anyone { // whoever it is: nothing that was sent with it counts
+		id, err = s.authenticate(ctx)
+	}
+	if err == nil {
+		err = s.checkOrigin(ctx, id)
 	}
 	if err == nil {
 		err = need.met(id.Reader)
@@ -152,16 +194,24 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithContext(ctx, goCtx))
 }
 
-// authenticate finds who shows a token. Inside the process, where the handler
-// was made for one reader, nobody need show anything.
+// authenticate finds who shows a token, or the cookie of a session; with a token
+// the cookie does not count. Inside the process, where the handler was made for
+// one reader, nobody need show anything.
 func (s *Server) authenticate(ctx huma.Context) (auth.Identity, error) {
 	if local, ok := ctx.Context().Value(localKey{}).(sinew.Reader); ok {
 		return auth.Identity{Reader: local}, nil
 	}
-	scheme, secret, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	header := ctx.Header("Authorization")
+	if header == "" {
+		c := callOf(ctx.Context())
+		if cookie, err := c.r.Cookie(s.cookieName(c.r, sessionCookie)); err == nil {
+			return s.bySession(ctx.Context(), cookie.Value)
+		}
+	}
+	scheme, secret, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return auth.Identity{}, sinew.Errorf(sinew.CodeUnauthn, "nobody is signed in").
-			Hint("send an API token: Authorization: Bearer sinew_...")
+			Hint("sign in at /signin, or send an API token: Authorization: Bearer sinew_...")
 	}
 	return s.auth.Bearer(ctx.Context(), strings.TrimSpace(secret))
 }

@@ -26,6 +26,7 @@ const (
 	readsOne                 // who may view it; for others it isn't there
 	sends                    // who may import into it
 	writes                   // who may decide on it; for who may not view it, it isn't there
+	shares                   // who may decide on it; who may only view it is denied, and for others it isn't there
 	administers              // administrators of the workspace
 )
 
@@ -61,6 +62,14 @@ var expectations = map[string]expectation{
 		return attempt{"/api/v1/invites/redeem", object{"secret": secret, "login": w.fresh("guest"), "password": password}}
 	}},
 
+	"GET /api/v1/session/providers": {public, 200, plain("/api/v1/session/providers")},
+	"POST /api/v1/session": {public, 200, func(*world, string, side) attempt {
+		return attempt{"/api/v1/session", object{"login": "ann", "password": password}}
+	}},
+	"GET /auth/{provider}/start":    {public, 302, plain("/auth/none/start?return=/findings")},
+	"GET /auth/{provider}/callback": {public, 302, plain("/auth/none/callback?code=x&state=y&more=z")},
+	"GET /auth/{provider}/logout":   {public, 302, plain("/auth/none/logout")},
+
 	"GET /join/{invite}": {public, 200, plain("/join/sinew_invite_x")},
 	"POST /join/{invite}": {public, 200, func(w *world, _ string, _ side) attempt {
 		secret, _, err := w.auth.Invite(w.Context(), store.System(w.ws.ID), sinew.RoleViewer)
@@ -72,6 +81,12 @@ var expectations = map[string]expectation{
 	"GET /api/v1/me":      {own, 200, plain("/api/v1/me")},
 	"PUT /api/v1/me/password": {own, 204, func(*world, string, side) attempt {
 		return attempt{"/api/v1/me/password", object{"old": password, "new": password}}
+	}},
+	"GET /api/v1/session":    {own, 200, plain("/api/v1/session")},
+	"DELETE /api/v1/session": {own, 204, plain("/api/v1/session")},
+	"GET /api/v1/sessions":   {own, 200, plain("/api/v1/sessions")},
+	"DELETE /api/v1/sessions/{id}": {own, 204, func(w *world, sender string, _ side) attempt {
+		return attempt{path: "/api/v1/sessions/" + w.anySession(sender)}
 	}},
 	"GET /api/v1/tokens": {own, 200, plain("/api/v1/tokens")},
 	"POST /api/v1/tokens": {own, 201, func(*world, string, side) attempt {
@@ -92,6 +107,37 @@ var expectations = map[string]expectation{
 	"GET /api/v1/deployments":     {reads, 200, plain("/api/v1/deployments")},
 	"GET /api/v1/assets":          {reads, 200, plain("/api/v1/assets")},
 	"GET /api/v1/formats":         {reads, 200, plain("/api/v1/formats")},
+
+	"GET /api/v1/imports":         {reads, 200, plain("/api/v1/imports")},
+	"GET /api/v1/findings/groups": {reads, 200, plain("/api/v1/findings/groups?by=file")},
+	"GET /api/v1/findings/export": {reads, 200, plain("/api/v1/findings/export?format=json")},
+	"GET /api/v1/decisions":       {reads, 200, plain("/api/v1/decisions")},
+	"GET /api/v1/coverage":        {reads, 200, plain("/api/v1/coverage")},
+	"GET /api/v1/onboarding":      {reads, 200, plain("/api/v1/onboarding")},
+	"GET /api/v1/views":           {reads, 200, plain("/api/v1/views")},
+	"POST /api/v1/views": {reads, 201, func(*world, string, side) attempt {
+		return attempt{"/api/v1/views", object{"name": "mine"}}
+	}},
+	"POST /api/v1/formats/detect": {reads, 200, func(_ *world, _ string, s side) attempt { return attempt{"/api/v1/formats/detect", probe(s, 1)} }},
+	"GET /api/v1/findings/{id}/evidence": {readsOne, 200, func(_ *world, _ string, s side) attempt {
+		return attempt{path: "/api/v1/findings/" + s.finding + "/evidence"}
+	}},
+	"GET /api/v1/snapshots/{id}/evidence": {readsOne, 200, func(_ *world, _ string, s side) attempt {
+		return attempt{path: "/api/v1/snapshots/" + s.snapshot + "/evidence"}
+	}},
+	"PUT /api/v1/views/{id}": {shares, 200, func(w *world, _ string, s side) attempt {
+		return attempt{"/api/v1/views/" + w.unitView(s), object{"name": "ours", "scope": "unit", "application": s.app}}
+	}},
+	"DELETE /api/v1/views/{id}": {shares, 204, func(w *world, _ string, s side) attempt {
+		return attempt{path: "/api/v1/views/" + w.unitView(s)}
+	}},
+	"POST /api/v1/decisions/{id}/undo": {writes, 201, func(w *world, _ string, s side) attempt {
+		var d accepted
+		w.ok("admin", "POST", "/api/v1/decisions", object{"findings": []string{s.finding}, "verdict": "triaged"}, &d)
+		_, err := w.server.pipeline.Wait(w.Context(), w.ws.ID, d.Seq)
+		w.must(err)
+		return attempt{path: "/api/v1/decisions/" + d.ID + "/undo"}
+	}},
 
 	"GET /api/v1/findings/{id}": {readsOne, 200, func(_ *world, _ string, s side) attempt { return attempt{path: "/api/v1/findings/" + s.finding} }},
 	"GET /api/v1/imports/{id}":  {readsOne, 200, func(_ *world, _ string, s side) attempt { return attempt{path: "/api/v1/imports/" + s.snapshot} }},
@@ -124,7 +170,23 @@ var expectations = map[string]expectation{
 	"GET /api/v1/log/{seq}":      {administers, 200, plain("/api/v1/log/1")},
 	"POST /api/v1/log/verify":    {administers, 200, plain("/api/v1/log/verify")},
 	"GET /api/v1/backup":         {administers, 200, plain("/api/v1/backup")},
-	"GET /api/v1/users":          {administers, 200, plain("/api/v1/users")},
+	"GET /api/v1/projection":     {administers, 200, plain("/api/v1/projection")},
+	"POST /api/v1/projection/rebuild": {administers, 200, func(*world, string, side) attempt {
+		return attempt{"/api/v1/projection/rebuild", object{}}
+	}},
+	"POST /api/v1/projection/rematch": {administers, 200, func(*world, string, side) attempt {
+		return attempt{"/api/v1/projection/rematch", object{}}
+	}},
+	"POST /api/v1/projection/remap": {administers, 200, func(*world, string, side) attempt {
+		return attempt{"/api/v1/projection/remap", object{}}
+	}},
+	"POST /api/v1/checkpoints": {administers, 201, plain("/api/v1/checkpoints")},
+	"GET /api/v1/retention":    {administers, 200, plain("/api/v1/retention")},
+	"PUT /api/v1/retention": {administers, 200, func(*world, string, side) attempt {
+		return attempt{"/api/v1/retention", object{"kind": "evidence", "days": 400}}
+	}},
+	"POST /api/v1/retention/apply": {administers, 200, plain("/api/v1/retention/apply")},
+	"GET /api/v1/users":            {administers, 200, plain("/api/v1/users")},
 	"POST /api/v1/users": {administers, 201, func(w *world, _ string, _ side) attempt {
 		return attempt{"/api/v1/users", object{"login": w.fresh("user")}}
 	}},
@@ -136,9 +198,45 @@ var expectations = map[string]expectation{
 	"PUT /api/v1/users/{id}/role": {administers, 204, func(w *world, sender string, s side) attempt {
 		return attempt{victim("/role", nil)(w, sender, s).path, object{"application": s.app, "role": "viewer"}}
 	}},
+	"GET /api/v1/providers": {administers, 200, plain("/api/v1/providers")},
+	"POST /api/v1/providers": {administers, 201, func(w *world, _ string, _ side) attempt {
+		id := w.fresh("corp")
+		return attempt{"/api/v1/providers", object{"id": id, "name": "Corp", "issuer": "https://" + id + ".example.org", "client_id": "sinew", "enabled": false}}
+	}},
+	"GET /api/v1/providers/{id}":       {administers, 200, aProvider("", nil)},
+	"PUT /api/v1/providers/{id}":       {administers, 200, aProvider("", object{"name": "Corp", "issuer": deadIssuer, "client_id": "sinew", "enabled": true})},
+	"DELETE /api/v1/providers/{id}":    {administers, 204, aProvider("", nil)},
+	"POST /api/v1/providers/{id}/test": {administers, 200, aProvider("/test", nil)},
 	"POST /api/v1/invites": {administers, 201, func(*world, string, side) attempt {
 		return attempt{"/api/v1/invites", object{"role": "admin"}}
 	}},
+}
+
+// deadIssuer is a provider that does not answer.
+const deadIssuer = "http://127.0.0.1:1"
+
+// aProvider is a provider to do something to.
+func aProvider(action string, body any) func(*world, string, side) attempt {
+	return func(w *world, _ string, _ side) attempt {
+		err := w.db.CreateProvider(w.Context(), store.System(w.ws.ID), store.Provider{ID: "corp", Name: "Corp", ProviderSettings: store.ProviderSettings{
+			Issuer: deadIssuer, ClientID: "sinew", GroupsClaim: "groups", LoginClaim: "email",
+		}})
+		if sinew.CodeOf(err) != sinew.CodeConflict { // it is there already
+			w.must(err)
+		}
+		return attempt{"/api/v1/providers/corp" + action, body}
+	}
+}
+
+// anySession makes a session of the sender's own, beside the one it may use.
+func (w *world) anySession(sender string) string {
+	p, ok := w.users[sender]
+	if !ok {
+		p = w.users["viewer"]
+	}
+	s, err := w.db.CreateSession(w.Context(), sinew.Reader{Workspace: w.ws.ID, Principal: p}, store.NewSession{Hash: [32]byte([]byte(fmt.Sprintf("%-32s", w.fresh("s"))))})
+	w.must(err)
+	return s.ID
 }
 
 // victim is a user to do something to.
@@ -152,6 +250,13 @@ func victim(action string, body any) func(*world, string, side) attempt {
 
 func (w *world) fresh(name string) string {
 	return fmt.Sprintf("%s-%d", name, w.attempts.Add(1))
+}
+
+// unitView makes a saved view of an application.
+func (w *world) unitView(s side) string {
+	v, err := w.db.CreateView(w.Context(), store.System(w.ws.ID), store.SavedView{Name: w.fresh("view"), Scope: store.ViewUnit, Application: s.app})
+	w.must(err)
+	return v.ID
 }
 
 // anyToken makes a token of the sender's own, beside the one it uses.
@@ -218,6 +323,11 @@ func (e expectation) want(signedIn bool, all, here, most sinew.Role) int {
 		return deny(sinew.RoleDeveloper, http.StatusForbidden)
 	case writes:
 		return deny(sinew.RoleDeveloper, http.StatusNotFound)
+	case shares:
+		if most.Allows(sinew.RoleViewer) && !here.Allows(sinew.RoleViewer) {
+			return http.StatusNotFound
+		}
+		return deny(sinew.RoleDeveloper, http.StatusForbidden)
 	default: // administers
 	}
 	if all.Allows(sinew.RoleAdmin) {
@@ -242,11 +352,18 @@ func TestEveryRouteAndRole(t *testing.T) {
 				if s.all.Allows(most) {
 					most = s.all
 				}
-				w.try(route, e, s.name, w.own, e.want(s.name != "nobody", s.all, s.own, most), s.foreign == "")
-				if e.class == public || e.class == own {
-					continue // it is about no application
+				// By token, and by the cookie of a session where that may do the same.
+				names := []string{s.name}
+				if _, person := w.users[s.name]; person && !strings.Contains(s.name, "token") {
+					names = append(names, s.name+inBrowser)
 				}
-				w.try(route, e, s.name, w.foreign, e.want(s.name != "nobody", s.all, s.foreign, most), s.foreign == "")
+				for _, name := range names {
+					w.try(route, e, name, w.own, e.want(s.name != "nobody", s.all, s.own, most), s.foreign == "")
+					if e.class == public || e.class == own {
+						continue // it is about no application
+					}
+					w.try(route, e, name, w.foreign, e.want(s.name != "nobody", s.all, s.foreign, most), s.foreign == "")
+				}
 			}
 		}
 		for route := range expectations {
@@ -262,8 +379,9 @@ func TestEveryRouteAndRole(t *testing.T) {
 func (w *world) try(route string, e expectation, sender string, s side, want int, blind bool) {
 	w.Helper()
 	method, _, _ := strings.Cut(route, " ")
-	a := e.try(w, sender, s)
-	if route == "POST /api/v1/tokens" && sender == "roleless" {
+	who := strings.TrimSuffix(sender, inBrowser)
+	a := e.try(w, who, s)
+	if route == "POST /api/v1/tokens" && who == "roleless" {
 		want = http.StatusForbidden // a token of nothing
 	}
 	got := w.do(sender, method, a.path, a.body)

@@ -101,7 +101,7 @@ func testClientLists(t *testing.T, w *world, dev, admin *client.Client) {
 		t.Errorf("change %+v, %v", change, err)
 	}
 	var seqs []int64
-	w.must(admin.Log(ctx, 2, 5, func(e client.LogEntry) error { seqs = append(seqs, e.Seq); return nil }))
+	w.must(admin.Log(ctx, client.SearchLog{From: 2, Limit: 5}, func(e client.LogEntry) error { seqs = append(seqs, e.Seq); return nil }))
 	if !slices.Equal(seqs, []int64{2, 3, 4, 5, 6}) {
 		t.Errorf("entries %v", seqs)
 	}
@@ -229,6 +229,9 @@ func TestContractsAgree(t *testing.T) {
 		"verification": {verification{}, client.Verification{}}, "log entry": {logEntry{}, client.LogEntry{}},
 		"counts": {counts{}, client.Counts{}}, "standing": {standing{}, client.Standing{}}, "rules": {rulesChange{}, client.RulesChange{}},
 		"finding": {findingDetail{}, client.FindingDetail{}}, "stream": {streamInfo{}, client.Stream{}},
+		"group": {FindingGroup{}, client.Group{}}, "evidence": {EvidenceExcerpt{}, client.Evidence{}}, "decision": {DecisionInfo{}, client.Decision{}},
+		"undone": {undone{}, client.Undone{}}, "view": {SavedView{}, client.SavedView{}}, "coverage": {CoverageRow{}, client.CoverageRow{}},
+		"accepted": {accepted{}, client.Decided{}},
 	} {
 		server, theirs := members(pair[0]), members(pair[1])
 		for _, m := range theirs {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	ident "github.com/sinewsec/sinew/internal/identity"
 	"github.com/sinewsec/sinew/internal/sinew"
 	"github.com/sinewsec/sinew/internal/store"
 )
@@ -51,6 +52,11 @@ type streamInfo struct {
 	Snapshot    string          `json:"snapshot,omitempty" doc:"The newest"`
 	Version     string          `json:"version,omitempty" doc:"Commit or digest of the newest"`
 	Ended       string          `json:"ended,omitempty" doc:"merged, closed or deleted; absent while it lives"`
+
+	Coverage     sinew.CoverageStatus `json:"coverage,omitempty" doc:"Of the newest snapshot: complete, partial or failed; absent where nobody tells"`
+	Basis        sinew.Basis          `json:"basis,omitempty" doc:"Who says so: proven by the report, or declared by the uploader"`
+	Observations int64                `json:"observations" doc:"In the newest snapshot"`
+	Tests        []ident.Test         `json:"tests,omitempty" doc:"What it tests: code, dependency, secret, iac, container, web, infrastructure"`
 }
 
 func (s *Server) streams(ctx context.Context, in *Paging) (*body[list[streamInfo]], error) {
@@ -63,7 +69,7 @@ func (s *Server) streams(ctx context.Context, in *Paging) (*body[list[streamInfo
 	for i, a := range all {
 		out[i] = streamInfo{
 			ID: a.ID, Stream: a.Stream, Application: name[a.Unit], Place: a.Kind, LastSeen: a.Seen, Snapshot: a.Snapshot,
-			Version: a.Version, Ended: a.Ended,
+			Version: a.Version, Ended: a.Ended, Coverage: a.Coverage, Basis: a.Basis, Observations: a.Observations, Tests: a.Tests,
 		}
 	}
 	return page(ctx, out, next), err
@@ -122,12 +128,15 @@ type AssetInfo struct {
 
 type assetsInput struct {
 	Paging
-	Filter string `query:"filter" maxLength:"100" doc:"Kind of the asset"`
-	Text   string `query:"text" maxLength:"500" doc:"Found anywhere in the key"`
+	Filter      string `query:"filter" maxLength:"100" doc:"Kind of the asset"`
+	Text        string `query:"text" maxLength:"500" doc:"Found anywhere in the key"`
+	Application string `query:"application" maxLength:"200" doc:"Of one application only; none for what belongs to none"`
 }
 
 func (s *Server) assets(ctx context.Context, in *assetsInput) (*body[list[AssetInfo]], error) {
-	all, next, err := s.db.Assets(ctx, reader(ctx), store.AssetFilter{Kind: sinew.AssetKind(in.Filter), Text: in.Text}, in.page())
+	all, next, err := s.db.Assets(ctx, reader(ctx), store.AssetFilter{
+		Kind: sinew.AssetKind(in.Filter), Text: in.Text, Application: in.Application,
+	}, in.page())
 	if err != nil {
 		return nil, err
 	}

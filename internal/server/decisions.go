@@ -42,13 +42,13 @@ func (s *Server) accepted(ctx context.Context, a store.Accepted, kind sinew.IDKi
 	return &body[accepted]{accepted{ID: sinew.PublicID(ws.UUID, kind, local), Seq: a.Seq, Duplicate: a.Duplicate}}, err
 }
 
-// maxDecided is how many findings one decision is about at most.
-const maxDecided = 1000
+// maxDecided is the most findings that a decision finds by a filter.
+const maxDecided = 10_000
 
 // decision is what a person decides, about findings named or asked for.
 type decision struct {
 	Findings []string      `json:"findings,omitempty" maxItems:"1000" doc:"Ids"`
-	Filter   string        `json:"filter,omitempty" maxLength:"8192" doc:"Instead of ids: every finding that fulfils it now, 1000 at most"`
+	Filter   string        `json:"filter,omitempty" maxLength:"8192" doc:"Instead of ids: every finding that fulfils it now, 10,000 at most"`
 	Verdict  sinew.Verdict `json:"verdict" enum:"triaged,in_progress,accepted,false_positive,reopen"`
 	Reason   string        `json:"reason,omitempty" maxLength:"10000" doc:"Needed for accepted and false_positive"`
 	Until    time.Time     `json:"until,omitzero" doc:"The decision stands until then"`
@@ -61,45 +61,38 @@ type decisionInput struct {
 }
 
 // resolve finds what a decision is about. Named findings are left to the
-// pipeline, unless they are to be shown.
-func (s *Server) resolve(ctx context.Context, d *decision, show bool) (sinew.Decision, []sinew.Finding, error) {
+// pipeline.
+func (s *Server) resolve(ctx context.Context, d *decision) (sinew.Decision, []store.Target, error) {
 	out := sinew.Decision{Findings: d.Findings, Verdict: d.Verdict, Reason: d.Reason, Until: d.Until, Owner: d.Owner}
 	if (d.Filter == "") == (len(d.Findings) == 0) {
 		return out, nil, sinew.Errorf(sinew.CodeInvalid, "name findings or a filter, and not both")
 	}
-	var shown []sinew.Finding
 	if d.Filter == "" {
-		for _, id := range d.Findings[:min(len(d.Findings), map[bool]int{true: maxDecided}[show])] {
-			f, err := s.db.Finding(ctx, reader(ctx), id)
-			if err != nil {
-				return out, nil, err
-			}
-			shown = append(shown, f.Finding)
-		}
-		return out, shown, out.Validate()
+		return out, nil, out.Validate()
 	}
 	q, err := filter.Parse(d.Filter)
 	if err != nil {
 		return out, nil, err
 	}
-	shown, more, err := s.db.Findings(ctx, reader(ctx), q, store.Page{Limit: maxDecided})
+	found, more, err := s.db.Targets(ctx, reader(ctx), q, maxDecided)
 	if err != nil {
 		return out, nil, err
 	}
-	if more != "" {
+	if more {
 		return out, nil, sinew.Errorf(sinew.CodeTooLarge, "the filter finds more than %d findings", maxDecided).Hint("narrow it")
 	}
-	if len(shown) == 0 {
+	if len(found) == 0 {
 		return out, nil, sinew.Errorf(sinew.CodeNotFound, "the filter finds nothing")
 	}
-	for _, f := range shown {
-		out.Findings = append(out.Findings, f.ID)
+	out.Findings = make([]string, len(found))
+	for i, f := range found {
+		out.Findings[i] = f.ID
 	}
-	return out, shown, out.Validate()
+	return out, found, out.Validate()
 }
 
 func (s *Server) decide(ctx context.Context, in *decisionInput) (*body[accepted], error) {
-	d, _, err := s.resolve(ctx, &in.Body, false)
+	d, _, err := s.resolve(ctx, &in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -121,32 +114,40 @@ type decisionPreview struct {
 	Items  []sinew.Finding            `json:"items" nullable:"false" doc:"The first 50 of them"`
 }
 
+// maxShown is how many findings a preview shows.
+const maxShown = 50
+
 func (s *Server) previewDecision(ctx context.Context, in *decisionInput) (*body[decisionPreview], error) {
-	_, shown, err := s.resolve(ctx, &in.Body, true)
+	d, found, err := s.resolve(ctx, &in.Body)
+	if err == nil && found == nil {
+		found, err = s.db.TargetsNamed(ctx, reader(ctx), d.Findings)
+	}
 	if err == nil {
-		err = s.decidable(ctx, shown)
+		err = decidable(reader(ctx), found)
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := decisionPreview{Count: len(shown), States: map[sinew.FindingState]int{}, Items: shown[:min(len(shown), 50)]}
-	for _, f := range shown {
-		out.States[f.State]++
+	out := decisionPreview{Count: len(found), States: map[sinew.FindingState]int{}, Items: []sinew.Finding{}}
+	for i, t := range found {
+		out.States[t.State]++
+		if i >= maxShown {
+			continue
+		}
+		f, err := s.db.Finding(ctx, reader(ctx), t.ID)
+		if err != nil {
+			return nil, err
+		}
+		out.Items = append(out.Items, f.Finding)
 	}
 	return &body[decisionPreview]{out}, nil
 }
 
 // decidable reports whether the sender may decide on findings that he sees.
-func (s *Server) decidable(ctx context.Context, shown []sinew.Finding) error {
-	r := reader(ctx)
-	ws, err := s.db.WorkspaceByID(ctx, r.Workspace)
-	if err != nil {
-		return err
-	}
-	for _, f := range shown {
-		unit, err := sinew.ParsePublicID(ws.UUID, sinew.IDUnit, f.Unit)
-		if err != nil || !r.Can(sinew.RoleDeveloper, unit) {
-			return sinew.Errorf(sinew.CodeDenied, "to decide on finding %s needs the role developer on %s", f.ID, cmp.Or(f.Application, store.UnassignedName)).
+func decidable(r sinew.Reader, found []store.Target) error {
+	for _, t := range found {
+		if !r.Can(sinew.RoleDeveloper, t.Unit) {
+			return sinew.Errorf(sinew.CodeDenied, "to decide on finding %s needs the role developer on %s", t.ID, cmp.Or(t.Application, store.UnassignedName)).
 				Hint("ask an administrator of the workspace")
 		}
 	}
@@ -224,14 +225,45 @@ type rulesInput struct {
 	Once
 	Body struct {
 		Document string `json:"document" doc:"rules/v1, in YAML or JSON"`
+		Base     *int64 `json:"base,omitempty" minimum:"0" doc:"Seq of the rules that were edited, 0 for none: rules that somebody else set since are not overwritten"`
 	}
 }
 
 // rulesChange is what rules change.
 type rulesChange struct {
-	Seq     int64 `json:"seq,omitempty"`
-	Moved   int   `json:"moved" doc:"Findings that change their application"`
-	Preview bool  `json:"preview,omitempty"`
+	Seq      int64          `json:"seq,omitempty"`
+	Moved    int            `json:"moved" doc:"Findings that change their application or service"`
+	Preview  bool           `json:"preview,omitempty"`
+	Samples  []movedFinding `json:"samples" nullable:"false" doc:"The first 20 of them"`
+	Added    []string       `json:"added" nullable:"false" doc:"Applications"`
+	Removed  []string       `json:"removed" nullable:"false" doc:"Applications that no rule names any more"`
+	Findings []unitChange   `json:"findings" nullable:"false" doc:"Of each application, before and after"`
+}
+
+// movedFinding is a finding that belongs elsewhere by other rules.
+type movedFinding struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	From  string `json:"from" doc:"application, or application/service; empty for none"`
+	To    string `json:"to"`
+}
+
+// unitChange is how many findings an application has.
+type unitChange struct {
+	Application string `json:"application" doc:"Empty for none"`
+	Before      int    `json:"before"`
+	After       int    `json:"after"`
+}
+
+func newRulesChange(p *pipeline.RulesPreview) rulesChange {
+	out := rulesChange{Moved: p.Moved, Added: orEmpty(p.Added), Removed: orEmpty(p.Removed), Samples: []movedFinding{}, Findings: []unitChange{}}
+	for _, m := range p.Samples {
+		out.Samples = append(out.Samples, movedFinding(m))
+	}
+	for _, c := range p.Counts {
+		out.Findings = append(out.Findings, unitChange(c))
+	}
+	return out
 }
 
 func (s *Server) rules(ctx context.Context, _ *struct{}) (*body[rulesDocument], error) {
@@ -240,7 +272,17 @@ func (s *Server) rules(ctx context.Context, _ *struct{}) (*body[rulesDocument], 
 }
 
 func (s *Server) setRules(ctx context.Context, in *rulesInput) (*body[rulesChange], error) {
-	moved, err := s.pipeline.PreviewRules(ctx, reader(ctx), in.Body.Document)
+	if base := in.Body.Base; base != nil {
+		_, seq, err := s.db.Rules(ctx, reader(ctx))
+		if err != nil {
+			return nil, err
+		}
+		if seq != *base {
+			return nil, sinew.Errorf(sinew.CodeConflict, "other rules were set meanwhile, by entry %d of the log", seq).
+				Hint("read them, and make your change to them")
+		}
+	}
+	p, err := s.pipeline.PreviewRules(ctx, reader(ctx), in.Body.Document)
 	if err != nil {
 		return nil, err
 	}
@@ -249,10 +291,17 @@ func (s *Server) setRules(ctx context.Context, in *rulesInput) (*body[rulesChang
 		return nil, err
 	}
 	s.settle(ctx, a.Seq)
-	return &body[rulesChange]{rulesChange{Seq: a.Seq, Moved: moved}}, err
+	out := newRulesChange(p)
+	out.Seq = a.Seq
+	return &body[rulesChange]{out}, nil
 }
 
 func (s *Server) previewRules(ctx context.Context, in *rulesInput) (*body[rulesChange], error) {
-	moved, err := s.pipeline.PreviewRules(ctx, reader(ctx), in.Body.Document)
-	return &body[rulesChange]{rulesChange{Moved: moved, Preview: true}}, err
+	p, err := s.pipeline.PreviewRules(ctx, reader(ctx), in.Body.Document)
+	if err != nil {
+		return nil, err
+	}
+	out := newRulesChange(p)
+	out.Preview = true
+	return &body[rulesChange]{out}, nil
 }

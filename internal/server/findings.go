@@ -104,6 +104,10 @@ type standing struct {
 	At      time.Time     `json:"at,omitzero"`
 	Until   time.Time     `json:"until,omitzero"`
 	Seq     int64         `json:"seq,omitempty" doc:"Entry of the log"`
+
+	ID       string `json:"id,omitempty" doc:"Of a person's decision; it can be taken back by this"`
+	ByName   string `json:"by_name,omitempty"`
+	UndoneBy string `json:"undone_by,omitempty" doc:"The newest decision that took it back for this finding"`
 }
 
 func (s *Server) finding(ctx context.Context, in *idInput) (*body[findingDetail], error) {
@@ -136,7 +140,7 @@ type counts struct {
 	Total  int64                       `json:"total"`
 	Active int64                       `json:"active" doc:"Of them, those that have to be dealt with"`
 	Capped bool                        `json:"capped,omitempty" doc:"There are more than could be counted: the numbers are of the first 10,000"`
-	Facets map[string]map[string]int64 `json:"facets" doc:"Dimension to value to number. severity, tool, class and target are of active findings, unless the filter asks for others"`
+	Facets map[string]map[string]int64 `json:"facets" doc:"Dimension to value to number. severity, tool, class, target and application (empty for none) are of active findings, unless the filter asks for others"`
 	Notes  []string                    `json:"notes,omitempty"`
 }
 
@@ -150,7 +154,7 @@ func (s *Server) counts(ctx context.Context, in *filterInput) (*body[counts], er
 		return nil, err
 	}
 	return &body[counts]{counts{Total: c.Total, Active: c.Active, Capped: c.Capped, Notes: q.Notes(), Facets: map[string]map[string]int64{
-		"state": texts(c.States), "severity": texts(c.Severities), "class": texts(c.Classes), "tool": texts(c.Tools), "target": texts(c.Targets),
+		"application": texts(c.Applications), "state": texts(c.States), "severity": texts(c.Severities), "class": texts(c.Classes), "tool": texts(c.Tools), "target": texts(c.Targets),
 	}}}, nil
 }
 

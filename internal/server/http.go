@@ -62,7 +62,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 		ctx := context.WithValue(r.Context(), callKey{}, c)
 		r = r.WithContext(ctx)
 		c.r = r
-		securityHeaders(c.w.Header(), c.id, r.TLS != nil)
+		securityHeaders(c.w.Header(), c.id, s.browserSecure(r))
 		defer func() {
 			if cause := recover(); cause != nil {
 				s.recovered(ctx, c, cause)
@@ -70,6 +70,11 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 			c.log.InfoContext(ctx, "request", "method", r.Method, "path", logged(r), "status", c.w.status,
 				"bytes", c.w.bytes, "took", s.now().Sub(start), "from", c.from)
 		}()
+		if s.onlyTLS && !s.secure(r) && !strings.HasPrefix(r.URL.Path, "/health/") {
+			writeProblem(ctx, c.w, sinew.Errorf(sinew.CodeDenied, "this server answers to https only").
+				Hint("use its https address; a proxy in front of it has to be named with --proxy, and to send X-Forwarded-Proto: https"))
+			return
+		}
 		select {
 		case s.slots <- struct{}{}:
 			defer func() { <-s.slots }()
@@ -118,11 +123,7 @@ func securityHeaders(h http.Header, id string, tls bool) {
 // sender is the address a request comes from: the last one in X-Forwarded-For
 // that is not a proxy of ours, if the connection itself is from one.
 func (s *Server) sender(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := peer.Addr().Unmap()
+	addr := peer(r)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.isProxy(addr); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
@@ -132,6 +133,15 @@ func (s *Server) sender(r *http.Request) netip.Addr {
 		addr = hop.Unmap()
 	}
 	return addr
+}
+
+// peer is the other end of the connection.
+func peer(r *http.Request) netip.Addr {
+	p, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.Addr().Unmap()
 }
 
 func (s *Server) isProxy(addr netip.Addr) bool {

@@ -28,6 +28,7 @@ func (s *Server) registerImports() {
 		alsoAnswers[importInfo](s, "200", eventStream, "Projected")), s.importReport)
 	// Documented after the registration, or huma would read the body.
 	s.api.OpenAPI().Paths["/api/v1/imports"].Post.RequestBody = reportIn()
+	handle(s, s.route("GET /api/v1/imports", "list-imports", "List the reports that were accepted and can be seen, newest first"), s.listImports)
 	handle(s, s.route("GET /api/v1/imports/{id}", "show-import", "Show what became of a report"), s.showImport)
 	handle(s, s.route("GET /api/v1/imports/{id}/events", "watch-import", "Follow what becomes of a report, as server-sent events",
 		long, alsoAnswers[importInfo](s, "200", eventStream, "Events named progress, then one named result")), s.watchImport)
@@ -344,6 +345,10 @@ func (s *Server) settle(ctx context.Context, seq int64) {
 	if err := s.projected(ctx, seq); err != nil && ctx.Err() == nil {
 		callOf(ctx).log.WarnContext(ctx, "accepted, not projected yet", "seq", seq, "error", err)
 	}
+}
+
+func (s *Server) listImports(ctx context.Context, in *Paging) (*body[list[importInfo]], error) {
+	return s.snapshots(ctx, &snapshotsInput{Paging: *in})
 }
 
 func (s *Server) showImport(ctx context.Context, in *idInput) (*body[importInfo], error) {

@@ -15,7 +15,7 @@ import (
 )
 
 func (s *Server) registerLog() {
-	handle(s, s.route("GET /api/v1/log", "list-log", "List the entries of the log, oldest first",
+	handle(s, s.route("GET /api/v1/log", "list-log", "List or search the entries of the log, oldest first",
 		about("The cursor is the number of the first entry wanted.")), s.entries)
 	handle(s, s.route("GET /api/v1/log/{seq}", "show-log", "Show an entry of the log"), s.entry)
 	handle(s, s.route("POST /api/v1/log/verify", "verify-log", "Check chain, payloads, blobs and signatures",
@@ -44,24 +44,38 @@ func newEntry(e *sinew.Entry) logEntry {
 	}
 }
 
-func (s *Server) entries(ctx context.Context, in *Paging) (*body[list[logEntry]], error) {
-	from := int64(1)
+// logInput asks for entries of the log.
+type logInput struct {
+	Paging
+	Kind  []string  `query:"kind" maxItems:"20" doc:"Of these kinds only: snapshot, decision, rules, ..."`
+	Actor string    `query:"actor" maxLength:"200" doc:"By this pseudonym or login only, or system"`
+	From  time.Time `query:"from" doc:"At this time or later"`
+	To    time.Time `query:"to" doc:"Before this time"`
+	Text  string    `query:"q" maxLength:"200" doc:"Found anywhere in the payload. A page may be short: one request looks at 20,000 entries at most"`
+	Order string    `query:"order" enum:"oldest,newest" default:"oldest"`
+}
+
+func (s *Server) entries(ctx context.Context, in *logInput) (*body[list[logEntry]], error) {
+	search := store.LogSearch{Actor: in.Actor, From: in.From, To: in.To, Text: in.Text, Newest: in.Order == "newest", Limit: in.Limit}
+	for _, kind := range in.Kind {
+		search.Kinds = append(search.Kinds, sinew.EntryKind(kind))
+	}
 	if in.Cursor != "" {
 		var err error
-		if from, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil || from < 1 {
+		if search.Start, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil || search.Start < 1 {
 			return nil, sinew.Errorf(sinew.CodeInvalid, "the cursor is no number of an entry").Hint("begin again without a cursor")
 		}
 	}
-	out, next := []logEntry{}, ""
-	for e, err := range s.db.Entries(ctx, reader(ctx).Workspace, from) {
-		if err != nil {
-			return nil, err
-		}
-		if len(out) == in.Limit {
-			next = strconv.FormatInt(e.Seq, 10)
-			break
-		}
-		out = append(out, newEntry(&e))
+	all, more, err := s.db.SearchLog(ctx, reader(ctx), search)
+	if err != nil {
+		return nil, err
+	}
+	out, next := make([]logEntry, len(all)), ""
+	for i := range all {
+		out[i] = newEntry(&all[i])
+	}
+	if more > 0 {
+		next = strconv.FormatInt(more, 10)
 	}
 	return page(ctx, out, next), nil
 }

@@ -45,7 +45,15 @@ type Config struct {
 	CheckpointKey func(workspaceUUID string) ed25519.PublicKey
 	Version       string         // of the product
 	Logger        *slog.Logger   // nil discards
-	Proxies       []netip.Prefix // whose X-Forwarded-For is believed
+	Proxies       []netip.Prefix // whose X-Forwarded-For and -Proto are believed
+	// PublicURL is where browsers find this server, like https://sinew.example.org;
+	// empty for where each request says that it went.
+	PublicURL string
+	// RequireTLS refuses what does not come by TLS, to us or to one of Proxies.
+	RequireTLS bool
+	// Pages answers what is no route of ours: the pages for browsers. nil for
+	// none. Its answers may replace the policy that they find in their header.
+	Pages http.Handler
 	// Backup writes an archive of the whole database and its key, for the route
 	// of that name; nil for none.
 	Backup    func(context.Context, io.Writer) error
@@ -68,11 +76,15 @@ type Server struct {
 	version   string
 	log       *slog.Logger
 	proxies   []netip.Prefix
+	publicURL string
+	onlyTLS   bool
+	pages     http.Handler
 	maxUpload int64
 	archive   func(context.Context, io.Writer) error
 	now       func() time.Time
 
 	slots    chan struct{} // one for each request being answered
+	excerpts chan struct{} // one for each report that is searched for a row
 	imports  chan struct{} // one for each report being taken in
 	idle     time.Duration // without a byte that ends a request
 	stopping chan struct{}
@@ -88,8 +100,9 @@ func New(c Config) (*Server, error) {
 	useProblems()
 	s := &Server{
 		db: c.Store, pipeline: c.Pipeline, engine: c.Engine, auth: c.Auth, workspace: c.Workspace, signer: c.CheckpointKey, version: c.Version,
-		log: c.Logger, proxies: c.Proxies, maxUpload: c.MaxUpload, archive: c.Backup, now: time.Now,
-		slots: make(chan struct{}, maxConcurrent), imports: make(chan struct{}, max(c.Imports, 2)), routes: map[string]bool{},
+		log: c.Logger, proxies: c.Proxies, publicURL: strings.TrimSuffix(c.PublicURL, "/"), onlyTLS: c.RequireTLS, pages: c.Pages,
+		maxUpload: c.MaxUpload, archive: c.Backup, now: time.Now,
+		excerpts: make(chan struct{}, evidenceSlots), slots: make(chan struct{}, maxConcurrent), imports: make(chan struct{}, cmp.Or(c.Imports, 2)), routes: map[string]bool{},
 	}
 	s.idle, s.stopping = cmp.Or(c.Idle, idleTime), make(chan struct{})
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
@@ -108,6 +121,11 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if s.pages != nil && isPage(r) {
+			pageHeaders(w.Header())
+			s.pages.ServeHTTP(w, r)
+			return
+		}
 		writeProblem(r.Context(), w, sinew.Errorf(sinew.CodeNotFound, "there is nothing at %s %.200q", r.Method, r.URL.Path).
 			Hint("the API is described in /api/v1/openapi.json"))
 	})
@@ -140,7 +158,8 @@ func apiConfig(version string) huma.Config {
 	config.Info.Description = "The API of sinew. Errors are problem details with a code; a list has the cursor of its next page, and its " +
 		"address in the header Link; times are RFC 3339 in UTC. See docs/api.md and docs/filter.md."
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "An API token: sinew_ and 59 letters and digits."},
+		"token":   {Type: "http", Scheme: "bearer", Description: "An API token: sinew_ and 59 letters and digits."},
+		"session": {Type: "apiKey", In: "cookie", Name: "__Host-sinew", Description: "A browser's session; sinew without TLS. What changes something also needs the header X-Sinew-Csrf."},
 	}
 	return config
 }
@@ -153,7 +172,7 @@ func (s *Server) route(route, id, summary string, more ...func(*huma.Operation))
 		Tags: []string{tag(path)}, Metadata: map[string]any{},
 	}
 	if n := access[route]; n.scope != anyone {
-		op.Security = []map[string][]string{{"token": {}}}
+		op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 		op.Description = n.describe(method)
 	}
 	for _, m := range more {
@@ -179,7 +198,7 @@ func (n need) describe(method string) string {
 	case everyUnit:
 		return fmt.Sprintf("Needs the role %s on the whole workspace.", n.role)
 	case signedIn:
-		return "Needs a token, whatever its role."
+		return "Needs somebody who is signed in, whatever his role."
 	case anyone:
 		return ""
 	}

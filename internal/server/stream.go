@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -52,6 +53,9 @@ type failure struct {
 	Error *sinew.Error `json:"error"`
 }
 
+// flushEvery is how long a line waits for company at most, once another follows.
+const flushEvery = 100 * time.Millisecond
+
 // lines answers with one JSON value a line, as long as the reader takes them. An
 // error of fn becomes the last line.
 func (s *Server) lines(ctx context.Context, fn func(ctx context.Context, send func(any) error) error) *huma.StreamResponse {
@@ -61,7 +65,19 @@ func (s *Server) lines(ctx context.Context, fn func(ctx context.Context, send fu
 		slow.WriteHeader(http.StatusOK)
 		w := bufio.NewWriterSize(slow, 32<<10)
 		enc := encoder(w)
-		err := fn(ctx, func(v any) error { return enc.Encode(v) })
+		flow := http.NewResponseController(slow.ResponseWriter)
+		last := s.now()
+		err := fn(ctx, func(v any) error {
+			if err := enc.Encode(v); err != nil || s.now().Sub(last) < flushEvery {
+				return err
+			}
+			last = s.now()
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			_ = flow.Flush() // where it cannot, the buffer is small
+			return nil
+		})
 		if err != nil && ctx.Err() == nil {
 			p := problem(ctx, err)
 			report(ctx, p, err)

@@ -35,16 +35,27 @@ type user struct {
 	Login    string                `json:"login,omitempty"`
 	Name     string                `json:"name,omitempty"`
 	Email    string                `json:"email,omitempty"`
-	Role     sinew.Role            `json:"role,omitempty" enum:",viewer,developer,admin" doc:"On every application"`
-	Grants   map[string]sinew.Role `json:"grants,omitempty" doc:"By name of the application"`
+	Role     sinew.Role            `json:"role,omitempty" enum:",viewer,developer,admin" doc:"On every application, given by hand"`
+	Grants   map[string]sinew.Role `json:"grants,omitempty" doc:"By name of the application, given by hand"`
+	Issuer   string                `json:"issuer,omitempty" doc:"Of the provider that signs in; there is no password then"`
+	ByGroups *groupRoles           `json:"by_groups,omitempty" doc:"What the groups at the provider give, found anew at every sign-in"`
 	Created  time.Time             `json:"created,omitzero"`
 	Disabled time.Time             `json:"disabled,omitzero"`
+}
+
+// groupRoles are roles that somebody's groups give.
+type groupRoles struct {
+	Role   sinew.Role            `json:"role,omitempty" enum:",viewer,developer,admin" doc:"On every application"`
+	Grants map[string]sinew.Role `json:"grants,omitempty" doc:"By name of the application"`
 }
 
 // names maps units to their names, for the sender. A unit without one keeps its
 // public id.
 func (s *Server) names(ctx context.Context) (func(int64) string, error) {
-	r := reader(ctx)
+	return s.namesFor(ctx, reader(ctx))
+}
+
+func (s *Server) namesFor(ctx context.Context, r sinew.Reader) (func(int64) string, error) {
 	known, err := s.db.UnitNames(ctx, r)
 	if err != nil {
 		return nil, err
@@ -65,6 +76,12 @@ func newUser(p store.Principal, name func(int64) string) user {
 	}
 	for unit, role := range p.Grants {
 		u.Grants[name(unit)] = role
+	}
+	if u.Issuer = p.Issuer; p.GroupAll != sinew.RoleNone || len(p.GroupGrants) > 0 {
+		u.ByGroups = &groupRoles{Role: p.GroupAll, Grants: map[string]sinew.Role{}}
+		for unit, role := range p.GroupGrants {
+			u.ByGroups.Grants[name(unit)] = role
+		}
 	}
 	return u
 }
@@ -88,7 +105,8 @@ func (s *Server) me(ctx context.Context, _ *struct{}) (*body[user], error) {
 	if err != nil {
 		return nil, err
 	}
-	p.All, p.Grants = r.All, r.Units // what the token leaves of it
+	p.All, p.Grants = r.All, r.Units // by hand and by groups, and what a token leaves of it
+	p.GroupAll, p.GroupGrants = sinew.RoleNone, nil
 	return s.asUser(ctx, p)
 }
 
@@ -184,7 +202,7 @@ type passwordInput struct {
 }
 
 func (s *Server) changePassword(ctx context.Context, in *passwordInput) (*struct{}, error) {
-	return nil, s.auth.ChangePassword(ctx, reader(ctx), callOf(ctx).from, in.Body.Old, in.Body.New)
+	return nil, s.auth.ChangePassword(ctx, identity(ctx), callOf(ctx).from, in.Body.Old, in.Body.New)
 }
 
 type resetInput struct {
@@ -251,7 +269,7 @@ func (s *Server) signIn(ctx context.Context, in *signInInput) (*body[token], err
 	if err != nil {
 		return nil, err
 	}
-	secret, t, err := s.auth.Session(ctx, r)
+	secret, t, err := s.auth.SignInToken(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ type world struct {
 	hash         string // of password
 	attempts     *atomic.Int64
 	tokens       map[string]string // by sender
+	browsers     map[string]string // secrets of sessions, by sender
 	users        map[string]string // pseudonyms, by sender
 }
 
@@ -96,7 +97,7 @@ applications:
 
 func newWorld(t *testing.T, dsn string, more ...func(*Config)) *world {
 	t.Helper()
-	w := &world{TB: t, log: &lockedBuffer{}, attempts: new(atomic.Int64), tokens: map[string]string{"nobody": ""}, users: map[string]string{}}
+	w := &world{TB: t, log: &lockedBuffer{}, attempts: new(atomic.Int64), tokens: map[string]string{"nobody": ""}, users: map[string]string{}, browsers: map[string]string{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	var err error
 	w.db, err = store.Open(t.Context(), dsn, store.Options{Logger: logger, Version: "test"})
@@ -109,7 +110,7 @@ func newWorld(t *testing.T, dsn string, more ...func(*Config)) *world {
 	keys, err := pipeline.NewKeys(bytes.Repeat([]byte{7}, 32))
 	w.must(err)
 	p := pipeline.New(w.db, pipeline.Options{Parser: pipeline.InProcess{Engine: engine}, Keys: keys, SpoolDir: t.TempDir(), Purpose: "test"})
-	w.auth, err = auth.New(t.Context(), w.db, logger)
+	w.auth, err = auth.New(t.Context(), w.db, logger, keys.Access)
 	w.must(err)
 	c := Config{
 		Store: w.db, Pipeline: p, Engine: engine, Auth: w.auth, Workspace: w.ws, Version: "1.2.3", Logger: logger, MaxUpload: 1 << 20,
@@ -155,6 +156,39 @@ func newWorld(t *testing.T, dsn string, more ...func(*Config)) *world {
 	return w
 }
 
+// inBrowser follows the name of a sender who shows the cookie of a session
+// instead of a token.
+const inBrowser = " in a browser"
+
+// browser gives the secret of a sender's session, and what its pages say. One
+// that has ended is begun anew.
+func (w *world) browser(who string) (secret, csrf string) {
+	w.Helper()
+	id, _, err := w.auth.BySession(w.Context(), w.browsers[who])
+	if err != nil {
+		r, err := w.db.ReaderFor(w.Context(), w.ws.ID, w.users[who])
+		w.must(err)
+		w.browsers[who], _, err = w.auth.BeginSession(w.Context(), r, "", netip.Addr{}, "")
+		w.must(err)
+		id, _, err = w.auth.BySession(w.Context(), w.browsers[who])
+		w.must(err)
+	}
+	csrf, err = w.auth.CSRF(id.Session)
+	w.must(err)
+	return w.browsers[who], csrf
+}
+
+// asBrowser makes a request what a page of ours would send.
+func (w *world) asBrowser(who string, req *http.Request) {
+	w.Helper()
+	secret, csrf := w.browser(who)
+	req.AddCookie(&http.Cookie{Name: sessionCookie, Value: secret})
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	if changes(req.Method) {
+		req.Header.Set(csrfHeader, csrf)
+	}
+}
+
 // run runs a part of a test in the same world.
 func (w *world) run(t *testing.T, name string, fn func(*testing.T, *world)) {
 	t.Helper()
@@ -198,7 +232,7 @@ func (w *world) roleless() {
 	w.Helper()
 	p := w.principal("roleless", "", nil)
 	var err error
-	w.tokens["roleless"], _, err = w.auth.Session(w.Context(), sinew.Reader{Workspace: w.ws.ID, Principal: p})
+	w.tokens["roleless"], _, err = w.auth.SignInToken(w.Context(), sinew.Reader{Workspace: w.ws.ID, Principal: p})
 	w.must(err)
 }
 
@@ -294,16 +328,23 @@ func (w *world) do(sender, method, path string, in any, headers ...string) answe
 	n := w.attempts.Add(1)
 	req.Header.Set("X-Forwarded-For", fmt.Sprintf("198.18.%d.%d", n/250, n%250))
 	token, known := w.tokens[sender]
-	if !known {
+	if !known && !strings.HasSuffix(sender, inBrowser) {
 		w.Fatalf("there is no sender %q", sender)
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	if who, ok := strings.CutSuffix(sender, inBrowser); ok {
+		w.asBrowser(who, req)
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
+		if headers[i+1] == "" {
+			req.Header.Del(headers[i])
+		}
 	}
-	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	client := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
 	w.must(err)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)

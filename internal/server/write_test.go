@@ -196,6 +196,9 @@ func testRulesRoutes(t *testing.T, w *world) {
 	if change.Moved != 4 || change.Seq == 0 {
 		t.Errorf("change %+v", change)
 	}
+	if p := w.problem("admin", "PUT", "/api/v1/rules", object{"document": rules, "base": change.Seq - 1}, 409); p.Code != sinew.CodeConflict {
+		t.Errorf("rules over newer ones: %+v", p)
+	}
 	var doc rulesDocument
 	w.ok("admin", "GET", "/api/v1/rules", nil, &doc)
 	if doc.Document != more || doc.Seq != change.Seq {

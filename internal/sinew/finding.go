@@ -133,16 +133,18 @@ type Finding struct {
 
 // Event is one step in a finding's history.
 type Event struct {
-	At       time.Time `json:"at"`       // when it was true in the world
-	KnownAt  time.Time `json:"known_at"` // when we learned it
-	Seq      int64     `json:"seq"`      // log entry that caused it
-	Kind     string    `json:"kind"`     // opened, closed, reopened, moved, rescored, decided, ...
-	Place    string    `json:"place,omitempty"`
-	From     string    `json:"from,omitempty"`
-	To       string    `json:"to,omitempty"`
-	Cause    string    `json:"cause"` // one sentence with the evidence
-	Actor    string    `json:"actor,omitempty"`
-	Snapshot string    `json:"snapshot,omitempty"`
+	At      time.Time `json:"at"`       // when it was true in the world
+	KnownAt time.Time `json:"known_at"` // when we learned it
+	Seq     int64     `json:"seq"`      // log entry that caused it
+	Kind    string    `json:"kind"`     // opened, closed, reopened, moved, rescored, decided, ...
+	Place   string    `json:"place,omitempty"`
+	From    string    `json:"from,omitempty"`
+	To      string    `json:"to,omitempty"`
+	Cause   string    `json:"cause"` // one sentence with the evidence
+	Actor   string    `json:"actor,omitempty"`
+	// ActorName is the name or login of the person, while it is known.
+	ActorName string `json:"actor_name,omitempty"`
+	Snapshot  string `json:"snapshot,omitempty"`
 }
 
 // Evidence is the redacted report that an observation came from.

@@ -45,6 +45,7 @@ const (
 	IDToken     IDKind = 'k'
 	IDPrincipal IDKind = 'p'
 	IDIssue     IDKind = 'i'
+	IDView      IDKind = 'v'
 )
 
 var idAlphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -101,7 +102,7 @@ func idKey(workspaceUUID string) []byte {
 func idNoun(kind IDKind, id string) string {
 	noun := map[IDKind]string{
 		IDFinding: "finding", IDSnapshot: "snapshot", IDStream: "stream", IDUnit: "application", IDAsset: "asset",
-		IDDecision: "decision", IDToken: "token", IDPrincipal: "principal", IDIssue: "issue",
+		IDDecision: "decision", IDToken: "token", IDPrincipal: "principal", IDIssue: "issue", IDView: "view",
 	}[kind]
 	if len(id) > 40 {
 		id = id[:40] + "..."

@@ -134,7 +134,7 @@ func (s *Snapshot) Validate() error {
 	case s.Stream.Tool == "":
 		return Errorf(CodeInvalid, "the snapshot names no tool")
 	case s.Stream.Target == "":
-		return Errorf(CodeInvalid, "the report does not say what was scanned").Hint("name it with --target, for example --target git.example.org/shop/web")
+		return Errorf(CodeInvalid, "the report does not say what was scanned").Hint("name it as the target, for example git.example.org/shop/web: --target on the command line, Target on the import page")
 	case s.Mode != ModeComplete && s.Mode != ModeDelta && s.Mode != ModeWindow:
 		return Errorf(CodeInvalid, "unknown mode %q", s.Mode).Hint("use complete, delta or window")
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -21,12 +22,37 @@ type Principal struct {
 	Login     string
 	Name      string
 	Email     string
-	All       sinew.Role           // on every unit, present and future
-	Grants    map[int64]sinew.Role // on single units
+	All       sinew.Role           // on every unit, present and future, given by hand
+	Grants    map[int64]sinew.Role // on single units, given by hand
 	Created   time.Time
 	Disabled  time.Time // zero while it may sign in
 
+	// Of one that a provider signs in: there is no password, and the login is
+	// only shown. The roles of its groups are another's to give and to take.
+	Issuer      string
+	GroupAll    sinew.Role
+	GroupGrants map[int64]sinew.Role
+
 	PasswordHash string // as package auth made it; filled by [DB.PrincipalByLogin] only
+}
+
+// Reader is what the principal may see and do: by hand and by groups together.
+func (p *Principal) Reader(workspace int64) sinew.Reader {
+	r := sinew.Reader{Workspace: workspace, Principal: p.Pseudonym, All: greater(p.All, p.GroupAll), Units: maps.Clone(p.Grants)}
+	if r.Units == nil {
+		r.Units = map[int64]sinew.Role{}
+	}
+	for unit, role := range p.GroupGrants {
+		r.Units[unit] = greater(r.Units[unit], role)
+	}
+	return r
+}
+
+func greater(a, b sinew.Role) sinew.Role {
+	if b.Allows(a) {
+		return b
+	}
+	return a
 }
 
 // NewPrincipal is a principal to be made.
@@ -49,6 +75,17 @@ type AccessChange struct {
 	Units     []int64    `json:"units,omitempty"` // that a token is limited to
 	Limited   bool       `json:"limited,omitempty"`
 	Expires   int64      `json:"expires,omitempty"` // microseconds
+
+	Provider string            `json:"provider,omitempty"` // that somebody signs in by
+	Reason   string            `json:"reason,omitempty"`   // why a sign-in was refused: a code
+	Groups   []UnitRole        `json:"groups,omitempty"`   // roles on single units that groups give
+	Settings *ProviderSettings `json:"settings,omitempty"` // of a provider
+}
+
+// UnitRole is a role on one unit.
+type UnitRole struct {
+	Unit int64      `json:"unit"`
+	Role sinew.Role `json:"role"`
 }
 
 // AccessOp is what an access entry changes.
@@ -67,6 +104,13 @@ const (
 	OpRevoke    AccessOp = "revoke"
 	OpInvite    AccessOp = "invite"
 	OpRedeem    AccessOp = "redeem"
+
+	OpSession      AccessOp = "session"       // of a browser: begun
+	OpSessionEnd   AccessOp = "session_end"   // by its owner or an administrator
+	OpRefused      AccessOp = "refused"       // a sign-in
+	OpGroups       AccessOp = "groups"        // all the roles that somebody's groups give
+	OpProvider     AccessOp = "provider"      // made or changed
+	OpProviderGone AccessOp = "provider_gone" // with the roles of its groups
 )
 
 // appendAccess records a change in the log. Nothing has to be projected for it,
@@ -156,12 +200,16 @@ func validRoles(all sinew.Role, grants map[int64]sinew.Role) error {
 const principalColumns = `pseudonym, COALESCE(login, ''), COALESCE(name, ''), COALESCE(email, ''), COALESCE(password_hash, ''),
 	role_all, created_at, COALESCE(disabled_at, 0)`
 
+const identityColumns = `COALESCE((SELECT i.issuer FROM identity i WHERE i.workspace_id = principal.workspace_id AND i.pseudonym = principal.pseudonym), ''),
+	COALESCE((SELECT i.login FROM identity i WHERE i.workspace_id = principal.workspace_id AND i.pseudonym = principal.pseudonym), '')`
+
 func scanPrincipal(row scanner) (p Principal, err error) {
-	var all string
+	var all, shown string
 	var created, disabled int64
-	err = row.Scan(&p.Pseudonym, &p.Login, &p.Name, &p.Email, &p.PasswordHash, &all, &created, &disabled)
+	err = row.Scan(&p.Pseudonym, &p.Login, &p.Name, &p.Email, &p.PasswordHash, &all, &created, &disabled, &p.Issuer, &shown)
 	p.All, p.Created, p.Disabled = sinew.Role(all), fromMicros(created), fromMicros(disabled)
-	p.Grants = map[int64]sinew.Role{}
+	p.Login = cmp.Or(p.Login, shown)
+	p.Grants, p.GroupGrants = map[int64]sinew.Role{}, map[int64]sinew.Role{}
 	return p, err
 }
 
@@ -217,7 +265,7 @@ func (db *DB) onePrincipal(ctx context.Context, workspace int64, condition strin
 
 // principals reads principals with their grants.
 func principals(ctx context.Context, t *tx, workspace int64, condition string, args []any) (list []Principal, err error) {
-	rows, err := t.QueryContext(ctx, `SELECT `+principalColumns+` FROM principal WHERE workspace_id = $1 `+condition+
+	rows, err := t.QueryContext(ctx, `SELECT `+principalColumns+`, `+identityColumns+` FROM principal WHERE workspace_id = $1 `+condition+
 		` ORDER BY login`+t.db.dialect.binary+`, pseudonym`+t.db.dialect.binary, append([]any{workspace}, args...)...)
 	if err != nil {
 		return nil, err
@@ -235,22 +283,52 @@ func principals(ctx context.Context, t *tx, workspace int64, condition string, a
 	if err := rows.Err(); err != nil || len(list) == 0 {
 		return list, err
 	}
-	grants, err := t.QueryContext(ctx, `SELECT pseudonym, unit_id, role FROM access_grant WHERE workspace_id = $1`, workspace)
+	one := "" // the grants of one are found by its key
+	if len(list) == 1 {
+		one = list[0].Pseudonym
+	}
+	err = eachGrant(ctx, t, "access_grant", workspace, one, func(pseudonym string, unit int64, role sinew.Role) {
+		if i, ok := place[pseudonym]; ok {
+			list[i].Grants[unit] = role
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer grants.Close()
-	for grants.Next() {
-		var pseudonym, role string
-		var unit int64
-		if err := grants.Scan(&pseudonym, &unit, &role); err != nil {
-			return nil, err
+	err = eachGrant(ctx, t, "group_grant", workspace, one, func(pseudonym string, unit int64, role sinew.Role) {
+		i, ok := place[pseudonym]
+		switch {
+		case !ok:
+		case unit == everyUnit:
+			list[i].GroupAll = role
+		default:
+			list[i].GroupGrants[unit] = role
 		}
-		if i, ok := place[pseudonym]; ok {
-			list[i].Grants[unit] = sinew.Role(role)
-		}
+	})
+	return list, err
+}
+
+// eachGrant reads the roles on single units in one of the two tables: of one
+// principal, or of all.
+func eachGrant(ctx context.Context, t *tx, table string, workspace int64, pseudonym string, fn func(string, int64, sinew.Role)) error {
+	q := (&query{}).add(`SELECT pseudonym, unit_id, role FROM `+table+` WHERE workspace_id = ?`, workspace)
+	if pseudonym != "" {
+		q.add(` AND pseudonym = ?`, pseudonym)
 	}
-	return list, grants.Err()
+	rows, err := t.QueryContext(ctx, q.String(), q.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var who, role string
+		var unit int64
+		if err := rows.Scan(&who, &unit, &role); err != nil {
+			return err
+		}
+		fn(who, unit, sinew.Role(role))
+	}
+	return rows.Err()
 }
 
 // HasPrincipals reports whether anybody can sign in to a workspace. While
@@ -271,7 +349,7 @@ func (db *DB) ReaderFor(ctx context.Context, workspace int64, pseudonym string) 
 	if err != nil {
 		return sinew.Reader{}, err
 	}
-	return sinew.Reader{Workspace: workspace, Principal: p.Pseudonym, All: p.All, Units: p.Grants}, nil
+	return p.Reader(workspace), nil
 }
 
 // SetRole changes a principal's role on every unit.
@@ -311,9 +389,21 @@ func grant(ctx context.Context, t *tx, r sinew.Reader, pseudonym string, unit in
 	return err
 }
 
-// SetPassword replaces a principal's password hash: by itself or an
-// administrator.
+// SetPassword stores a principal's password with another hash: by itself or an
+// administrator. The password is the same one; its sessions go on.
 func (db *DB) SetPassword(ctx context.Context, r sinew.Reader, pseudonym, hash string) error {
+	return db.setPassword(ctx, r, pseudonym, hash, func(*tx) error { return nil })
+}
+
+// ChangePassword replaces a principal's password: by itself or an administrator.
+// Its sessions end, but for the one named by keep.
+func (db *DB) ChangePassword(ctx context.Context, r sinew.Reader, pseudonym, hash, keep string) error {
+	return db.setPassword(ctx, r, pseudonym, hash, func(t *tx) error {
+		return endSessions(ctx, t, r.Workspace, pseudonym, keep)
+	})
+}
+
+func (db *DB) setPassword(ctx context.Context, r sinew.Reader, pseudonym, hash string, then func(*tx) error) error {
 	if r.Workspace == 0 || (r.Principal != pseudonym && !r.All.Allows(sinew.RoleAdmin)) {
 		return errDenied
 	}
@@ -321,11 +411,22 @@ func (db *DB) SetPassword(ctx context.Context, r sinew.Reader, pseudonym, hash s
 		if err := thereIs(ctx, t, r.Workspace, pseudonym); err != nil {
 			return err
 		}
+		var login string
+		if err := t.QueryRowContext(ctx, `SELECT COALESCE(login, '') FROM principal WHERE workspace_id = $1 AND pseudonym = $2`, r.Workspace, pseudonym).
+			Scan(&login); err != nil {
+			return err
+		}
+		if login == "" {
+			return sinew.Errorf(sinew.CodeInvalid, "this user has no login to use a password with").
+				Hint("a program acts by tokens; a person from a provider signs in there")
+		}
 		if _, err := appendAccess(ctx, t, r, AccessChange{Op: OpPassword, Principal: pseudonym}); err != nil {
 			return err
 		}
-		_, err := t.ExecContext(ctx, `UPDATE principal SET password_hash = $3 WHERE workspace_id = $1 AND pseudonym = $2`, r.Workspace, pseudonym, hash)
-		return err
+		if _, err := t.ExecContext(ctx, `UPDATE principal SET password_hash = $3 WHERE workspace_id = $1 AND pseudonym = $2`, r.Workspace, pseudonym, hash); err != nil {
+			return err
+		}
+		return then(t)
 	})
 	if err != nil {
 		return fmt.Errorf("set password: %w", err)
@@ -334,7 +435,7 @@ func (db *DB) SetPassword(ctx context.Context, r sinew.Reader, pseudonym, hash s
 }
 
 // DisablePrincipal keeps a principal out, with its tokens, until it is enabled
-// again.
+// again. Its sessions end for good.
 func (db *DB) DisablePrincipal(ctx context.Context, r sinew.Reader, pseudonym string) error {
 	return db.changePrincipal(ctx, r, pseudonym, AccessChange{Op: OpDisable}, false,
 		`UPDATE principal SET disabled_at = $3 WHERE workspace_id = $1 AND pseudonym = $2`, micros(db.Now()))
@@ -347,7 +448,7 @@ func (db *DB) EnablePrincipal(ctx context.Context, r sinew.Reader, pseudonym str
 }
 
 // ErasePrincipal deletes what is known of a person: login, name, e-mail,
-// password, grants and tokens. What it did stays in the log, under a pseudonym
+// password, who it is to a provider, grants, tokens and sessions. What it did stays in the log, under a pseudonym
 // that nobody can resolve any more.
 func (db *DB) ErasePrincipal(ctx context.Context, r sinew.Reader, pseudonym string) error {
 	return db.changePrincipal(ctx, r, pseudonym, AccessChange{Op: OpErase}, false,
@@ -376,15 +477,19 @@ func (db *DB) changePrincipal(ctx context.Context, r sinew.Reader, pseudonym str
 		if _, err := t.ExecContext(ctx, text, append([]any{r.Workspace, pseudonym}, more...)...); err != nil {
 			return err
 		}
+		if c.Op == OpDisable {
+			return endSessions(ctx, t, r.Workspace, pseudonym, "")
+		}
 		if c.Op != OpErase {
 			return nil
 		}
-		for _, table := range []string{"access_grant", "token"} {
+		for _, table := range []string{"access_grant", "group_grant", "identity", "token", "session"} {
 			if _, err := t.ExecContext(ctx, `DELETE FROM `+table+` WHERE workspace_id = $1 AND pseudonym = $2`, r.Workspace, pseudonym); err != nil {
 				return err
 			}
 		}
-		return nil
+		_, err := t.ExecContext(ctx, `DELETE FROM saved_view WHERE workspace_id = $1 AND owner = $2 AND scope = 'private'`, r.Workspace, pseudonym)
+		return err
 	})
 }
 

@@ -46,9 +46,14 @@ type AssetRelation struct {
 
 // AssetFilter narrows a list of assets; the zero one takes all.
 type AssetFilter struct {
-	Kind sinew.AssetKind
-	Text string // anywhere in the key
+	Kind        sinew.AssetKind
+	Text        string // anywhere in the key
+	Application string // by name; [NoApplication] for what belongs to none
 }
+
+// NoApplication stands for what no rule claims, where an application is named;
+// the filter language calls it so too.
+const NoApplication = "none"
 
 // maxRelations is how many facts and relations of one asset are shown.
 const maxRelations = 1000
@@ -56,7 +61,7 @@ const maxRelations = 1000
 // Assets lists the assets that r may see, oldest first.
 func (db *DB) Assets(ctx context.Context, r sinew.Reader, f AssetFilter, p Page) (list []AssetInfo, next string, err error) {
 	return listing[AssetInfo]{
-		name: "assets", filter: string(f.Kind) + "\x00" + f.Text, sort: "recorded", kind: sinew.IDAsset, unit: "f.unit_id", id: "f.id",
+		name: "assets", filter: string(f.Kind) + "\x00" + f.Text + "\x00" + f.Application, sort: "recorded", kind: sinew.IDAsset, unit: "f.unit_id", id: "f.id",
 		from: assetList, args: func(v *view) []any { return []any{v.space.ID, v.space.LiveGen} },
 		more: func(v *view, q *query) {
 			if f.Kind != "" {
@@ -65,6 +70,13 @@ func (db *DB) Assets(ctx context.Context, r sinew.Reader, f AssetFilter, p Page)
 			if f.Text != "" {
 				q.add(` AND `)
 				v.like(q, "f.key", "%"+escapeLike(f.Text)+"%")
+			}
+			switch f.Application {
+			case "":
+			case NoApplication:
+				q.add(` AND f.unit_id = ?`, sinew.UnassignedUnit)
+			default:
+				q.add(` AND f.unit_id IN (SELECT u.id FROM unit u WHERE u.space = f.space AND u.name = ?)`, f.Application)
 			}
 		},
 		scan: func(v *view, row scanner) (AssetInfo, string, int64, error) {

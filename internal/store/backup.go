@@ -71,8 +71,12 @@ var coreTables = []coreTable{
 	{"principal", `workspace_id:i pseudonym:t login:t name:t email:t password_hash:t role_all:t disabled_at:i created_at:i`, `workspace_id, pseudonym COLLATE`},
 	{"access_grant", `workspace_id:i pseudonym:t unit_id:i role:t`, `workspace_id, pseudonym COLLATE, unit_id`},
 	{"token", `workspace_id:i id:i pseudonym:t name:t hash:b role:t units:t created_at:i expires_at:i used_at:i revoked_at:i`, `workspace_id, id`},
+	{"provider", `workspace_id:i id:t name:t issuer:t client_id:t secret:b scopes:t groups_claim:t login_claim:t mappings:t default_role:t enabled:i created_at:i updated_at:i`, `workspace_id, id COLLATE`},
+	{"identity", `workspace_id:i issuer:t subject:t pseudonym:t login:t member_of:t created_at:i seen_at:i`, `workspace_id, issuer COLLATE, subject COLLATE`},
+	{"group_grant", `workspace_id:i pseudonym:t unit_id:i role:t`, `workspace_id, pseudonym COLLATE, unit_id`},
 	{"invite", `hash:b workspace_id:i role:t created_at:i expires_at:i used_at:i`, `workspace_id, created_at, hash`},
 	{"idempotency", `workspace_id:i principal:t key:t request:b seq:i created_at:i`, `workspace_id, principal COLLATE, key COLLATE`},
+	{"saved_view", `workspace_id:i id:i owner:t scope:t unit_id:i name:t filter:t tab:t sort:t columns:t grouping:t updated_at:i`, `workspace_id, id`},
 	{"retention", `workspace_id:i kind:t days:i`, `workspace_id, kind COLLATE`},
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // Checkpoint is the payload of a checkpoint entry: what the log and the
-// projection were when everything up to Seq was projected, signed.
+// projection were when everything up to Seq was projected, signed. The signature
+// covers the dump by its digest.
 type Checkpoint struct {
 	Schema    string `json:"schema"`  // checkpoint/v1
 	Seq       int64  `json:"seq"`     // the newest entry that is in it
@@ -52,8 +53,9 @@ func (c *Checkpoint) verify(workspaceUUID string, trusted ed25519.PublicKey) err
 	return nil
 }
 
-// AppendCheckpoint records the hashes of the live projection, signed with key.
-// The lease keeps the projection still meanwhile; everything must be projected.
+// AppendCheckpoint records the hashes of the live projection, and a dump of it that
+// a rebuild can start from, signed with key. The lease keeps the projection still
+// meanwhile; everything must be projected.
 func (db *DB) AppendCheckpoint(ctx context.Context, lease *Lease, actor string, key ed25519.PrivateKey) (*Checkpoint, int64, error) {
 	w, err := db.WorkspaceByID(ctx, lease.Workspace)
 	if err != nil {
@@ -72,11 +74,11 @@ func (db *DB) AppendCheckpoint(ctx context.Context, lease *Lease, actor string, 
 	if err != nil {
 		return nil, 0, err
 	}
-	history, err := db.HistoryHash(ctx, space.ID)
+	dump, history, err := db.dump(ctx, w, space)
 	if err != nil {
 		return nil, 0, err
 	}
-	c.Chain, c.State, c.History = hex.EncodeToString(at.Hash[:]), state.String(), history.String()
+	c.Chain, c.State, c.History, c.Dump = hex.EncodeToString(at.Hash[:]), state.String(), history.String(), hex.EncodeToString(dump[:])
 	c.sign(w.UUID, key)
 	payload, err := encodePayload(c)
 	if err != nil {
@@ -102,6 +104,9 @@ func (db *DB) AppendCheckpoint(ctx context.Context, lease *Lease, actor string, 
 			return err
 		}
 		seq = e.Seq
+		if err := nameBlobs(ctx, t, lease.Workspace, e.At, []BlobRef{{BlobDump, dump}}); err != nil {
+			return err
+		}
 		return enqueueProject(ctx, t, lease.Workspace)
 	})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/sinewsec/sinew/internal/filter"
@@ -25,12 +27,14 @@ type Counts struct {
 	Classes    map[sinew.Class]int64        `json:"classes"`
 	Tools      map[string]int64             `json:"tools"`
 	Targets    map[string]int64             `json:"targets"`
+
+	Applications map[string]int64 `json:"applications"` // by name, "" for those that belong to none
 }
 
 func newCounts() *Counts {
 	return &Counts{
 		States: map[sinew.FindingState]int64{}, Severities: map[sinew.Severity]int64{}, Classes: map[sinew.Class]int64{},
-		Tools: map[string]int64{}, Targets: map[string]int64{},
+		Tools: map[string]int64{}, Targets: map[string]int64{}, Applications: map[string]int64{},
 	}
 }
 
@@ -96,7 +100,45 @@ func (v *view) counters(ctx context.Context, c *Counts, f *filter.Query, active 
 		}
 		c.add(dim, value, n, active)
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return v.unitCounters(ctx, c, apps)
+}
+
+// unitCounters counts active findings by application.
+func (v *view) unitCounters(ctx context.Context, c *Counts, apps *filter.Query) error {
+	q := (&query{}).add(`SELECT f.unit_id, SUM(f.n) FROM counter f WHERE f.space = ? AND f.dim = 'severity'`, v.space.ID)
+	v.visible(q, "f.unit_id")
+	if _, err := v.compile(ctx, q, apps); err != nil {
+		return err
+	}
+	rows, err := v.QueryContext(ctx, q.add(` GROUP BY f.unit_id HAVING SUM(f.n) <> 0`).String(), q.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	units := map[int64]int64{}
+	for rows.Next() {
+		var unit, n int64
+		if err := rows.Scan(&unit, &n); err != nil {
+			return err
+		}
+		units[unit] = n
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return v.addUnits(ctx, c, units)
+}
+
+// addUnits names the units that findings were counted by.
+func (v *view) addUnits(ctx context.Context, c *Counts, units map[int64]int64) error {
+	names, err := v.unitNames(ctx, slices.Collect(maps.Keys(units)))
+	for unit, n := range units {
+		c.Applications[names[unit]] += n
+	}
+	return err
 }
 
 func (c *Counts) add(dim, value string, n int64, activeOnly bool) {
@@ -122,45 +164,69 @@ func (c *Counts) add(dim, value string, n int64, activeOnly bool) {
 	}
 }
 
+// count counts what no counters are kept of: where few may fulfil the filter,
+// or the segments know too little of it, by their rows.
 func (v *view) count(ctx context.Context, c *Counts, f *filter.Query) error {
 	where, found, err := v.matching(ctx, f)
 	if err != nil {
 		return err
 	}
-	q := &query{args: where.args}
-	q.add(`SELECT c.state, c.severity, c.tool, c.class, c.family_id, COUNT(*) FROM (
-		SELECT f.state, f.severity, f.tool, f.class, f.family_id`+found.from(v.db.dialect)+where.String()).add(` LIMIT ?) c GROUP BY c.state, c.severity, c.tool, c.class, c.family_id`, CountCap+1)
+	t, ok := newTally(), false
+	if !found.few() {
+		if t, ok, err = v.skimCount(ctx, f, where); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		t = newTally()
+		if err := v.tally(ctx, t, (&query{args: where.args}).add(found.from(v.db.dialect)+where.String())); err != nil {
+			return err
+		}
+	}
+	if t.Total > CountCap {
+		t.Total, t.Capped = CountCap, true
+	}
+	*c = *t.Counts
+	if err := v.addUnits(ctx, c, t.units); err != nil {
+		return err
+	}
+	named, err := v.familyRows(ctx, slices.Collect(maps.Keys(t.families)))
+	for id, n := range t.families {
+		c.Targets[named[id].Target] += n
+	}
+	return err
+}
+
+// tally is a count under way.
+type tally struct {
+	*Counts
+	families map[int64]int64 // the targets to be
+	units    map[int64]int64 // the applications to be
+}
+
+func newTally() *tally { return &tally{newCounts(), map[int64]int64{}, map[int64]int64{}} }
+
+// tally adds the findings of a FROM clause, up to one more than CountCap.
+func (v *view) tally(ctx context.Context, c *tally, from *query) error {
+	q := (&query{args: from.args}).add(`SELECT c.state, c.severity, c.tool, c.class, c.family_id, c.unit_id, COUNT(*) FROM (
+		SELECT f.state, f.severity, f.tool, f.class, f.family_id, f.unit_id`+from.String()).add(` LIMIT ?) c GROUP BY c.state, c.severity, c.tool, c.class, c.family_id, c.unit_id`, CountCap+1-c.Total)
 	rows, err := v.QueryContext(ctx, q.String(), q.args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	families := map[int64]int64{}
 	for rows.Next() {
 		var state, tool, class string
 		var severity int
-		var family, n int64
-		if err := rows.Scan(&state, &severity, &tool, &class, &family, &n); err != nil {
+		var family, unit, n int64
+		if err := rows.Scan(&state, &severity, &tool, &class, &family, &unit, &n); err != nil {
 			return err
 		}
 		for dim, value := range map[string]string{"state": state, "severity": severityText(severity), "tool": tool, "class": class} {
 			c.add(dim, value, n, false)
 		}
-		families[family] += n
+		c.families[family] += n
+		c.units[unit] += n
 	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	if c.Total > CountCap {
-		c.Total, c.Capped = CountCap, true
-	}
-	ids := make([]int64, 0, len(families))
-	for id := range families {
-		ids = append(ids, id)
-	}
-	named, err := v.familyRows(ctx, ids)
-	for id, n := range families {
-		c.Targets[named[id].Target] += n
-	}
-	return err
+	return rows.Err()
 }

@@ -16,7 +16,7 @@ import (
 var nameColumns = map[string]string{
 	"tool": "f.tool", "rule": "f.rule", "service": "f.service", "file": "f.file", "package": "f.package",
 	"purl": "f.purl", "image": "f.image", "host": "f.host", "resource": "f.resource", "endpoint": "f.endpoint",
-	"owner": "f.owner", "class": "f.class",
+	"owner": "f.owner", "class": "f.class", "cause": "f.cause",
 }
 
 // textColumns are searched by words without a field.
@@ -36,6 +36,9 @@ type access struct {
 	unit   bool // few enough by unit
 	ids    bool // few enough by id
 }
+
+// few reports whether any index finds few enough.
+func (a access) few() bool { return a.family || a.unit || a.ids }
 
 // from gives the FROM clause: SQLite keeps no statistics and is told which way
 // to go, PostgreSQL knows.
@@ -189,6 +192,8 @@ func (v *view) names(q *query, column string, t filter.Term) {
 	either(q, t.Values, func(value string) {
 		field, _ := filter.Lookup(t.Field)
 		switch {
+		case t.Op == "==":
+			q.add(column+` = ?`, value)
 		case t.Op == "~":
 			v.like(q, column, "%"+escapeLike(value)+"%")
 		case filter.IsNone(field, value):
@@ -260,16 +265,9 @@ func (v *view) lastSeen(ctx context.Context, q *query, t filter.Term) error {
 // units resolves application names first: few rows, and the plan is then made
 // for numbers. Rows that the reader may not see stay out by their own unit.
 func (v *view) units(ctx context.Context, q *query, t filter.Term) (few bool, err error) {
-	sub := (&query{}).add(`SELECT f.id FROM unit f WHERE f.space = ? AND (`, v.space.ID)
-	v.names(sub, "f.name", t)
-	ids, err := v.column(ctx, sub.add(`)`))
+	ids, err := v.unitIDs(ctx, t)
 	if err != nil {
 		return false, err
-	}
-	for _, value := range t.Values {
-		if t.Op == "=" && value == "none" {
-			ids = append(ids, sinew.UnassignedUnit)
-		}
 	}
 	if few, err = v.fewIn(ctx, ids); err != nil {
 		return false, err
@@ -278,28 +276,49 @@ func (v *view) units(ctx context.Context, q *query, t filter.Term) (few bool, er
 	return few, nil
 }
 
-// fewIn reports whether the units hold few findings.
-func (v *view) fewIn(ctx context.Context, units []int64) (bool, error) {
-	return v.few(ctx, `SELECT 1 FROM finding f WHERE f.space = ? AND `, "f.unit_id", units, fewFindings)
+func (v *view) unitIDs(ctx context.Context, t filter.Term) ([]int64, error) {
+	sub := (&query{}).add(`SELECT f.id FROM unit f WHERE f.space = ? AND (`, v.space.ID)
+	v.names(sub, "f.name", t)
+	ids, err := v.column(ctx, sub.add(`)`))
+	if t.Op == "=" && slices.Contains(t.Values, "none") {
+		ids = append(ids, sinew.UnassignedUnit)
+	}
+	return ids, err
 }
 
-// The most that is looked up by an index and then sorted; beyond that reading
-// everything in the order of the table is faster.
+// fewIn reports whether the units hold few findings.
+func (v *view) fewIn(ctx context.Context, units []int64) (bool, error) {
+	q := (&query{}).add(`SELECT COALESCE(SUM(n), 0) FROM counter WHERE space = ? AND dim = 'state' AND `, v.space.ID)
+	inIDs(v.db.dialect, q, "unit_id", units)
+	var n int64
+	err := v.QueryRowContext(ctx, q.String(), q.args...).Scan(&n)
+	return n < fewFindings, err
+}
+
+// The most that is looked up by an index and then sorted; beyond that the
+// segments are faster.
 const (
-	fewFindings  = 50_000
+	fewFindings  = 4_000
 	fewPresences = 5_000
 )
 
 func (v *view) families(ctx context.Context, q *query, t filter.Term) (few bool, err error) {
-	column := map[string]string{"target": "f.target", "source": "f.source"}[t.Field]
-	sub := (&query{}).add(`SELECT f.id FROM family f WHERE f.space = ? AND (`, v.space.ID)
-	v.names(sub, column, t)
-	ids, err := v.column(ctx, sub.add(`)`))
+	ids, err := v.familyIDs(ctx, t)
 	if err != nil {
 		return false, err
 	}
-	inIDs(v.db.dialect, q, "f.family_id", ids)
-	return v.few(ctx, `SELECT 1 FROM finding f WHERE f.space = ? AND `, "f.family_id", ids, fewFindings)
+	if few, err = v.few(ctx, `SELECT 1 FROM finding f WHERE f.space = ? AND `, "f.family_id", ids, fewFindings); err != nil {
+		return false, err
+	}
+	inIDs(v.db.dialect, q, map[bool]string{true: "f.family_id", false: "+f.family_id"}[few], ids)
+	return few, nil
+}
+
+func (v *view) familyIDs(ctx context.Context, t filter.Term) ([]int64, error) {
+	column := map[string]string{"target": "f.target", "source": "f.source"}[t.Field]
+	sub := (&query{}).add(`SELECT f.id FROM family f WHERE f.space = ? AND (`, v.space.ID)
+	v.names(sub, column, t)
+	return v.column(ctx, sub.add(`)`))
 }
 
 // few reports whether fewer rows than limit have one of the ids.

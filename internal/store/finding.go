@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -37,6 +38,10 @@ type StandingDecision struct {
 	At      time.Time // zero for the tool's word
 	Until   time.Time // zero for no end
 	Seq     int64     // entry; 0 for the tool's word
+
+	ID       string // public id of a person's decision
+	ByName   string // name or login of the person, while it is known
+	UndoneBy string // public id of the newest decision that took it back for this finding
 }
 
 const (
@@ -210,9 +215,14 @@ func (v *view) decisions(ctx context.Context, d *FindingDetail, row *FindingRow)
 	for _, id := range births {
 		d.Merged = append(d.Merged, v.public(sinew.IDFinding, id))
 	}
-	q = (&query{}).add(`SELECT f.seq, f.verdict, f.actor, f.until, f.owner, f.at, p.payload FROM verdict f
-		LEFT JOIN log_payload p ON p.workspace_id = ? AND p.seq = f.seq
-		WHERE f.space = ? AND f.gen_from <= ? AND `, v.r.Workspace, v.space.ID, v.space.LiveGen)
+	q = (&query{}).add(`SELECT f.seq, f.verdict, f.actor, f.until, f.owner, f.at, p.payload, COALESCE(d.seq, 0),
+		COALESCE((SELECT MAX(u.seq) FROM decision u JOIN verdict x ON x.space = u.space AND x.seq = u.seq AND x.birth_id = f.birth_id
+			WHERE u.space = f.space AND u.undoes = f.seq), 0), COALESCE(w.name, ''), COALESCE(w.login, '')
+		FROM verdict f
+		LEFT JOIN log_payload p ON p.workspace_id = ? AND p.seq = f.words
+		LEFT JOIN decision d ON d.space = f.space AND d.seq = f.seq
+		LEFT JOIN principal w ON w.workspace_id = ? AND w.pseudonym = f.actor
+		WHERE f.space = ? AND f.gen_from <= ? AND `, v.r.Workspace, v.r.Workspace, v.space.ID, v.space.LiveGen)
 	inIDs(v.db.dialect, q, "f.birth_id", append(births, row.ID))
 	rows, err := v.QueryContext(ctx, q.add(` ORDER BY f.seq, f.birth_id`).String(), q.args...)
 	if err != nil {
@@ -221,13 +231,15 @@ func (v *view) decisions(ctx context.Context, d *FindingDetail, row *FindingRow)
 	defer rows.Close()
 	for rows.Next() {
 		var s StandingDecision
-		var until, at int64
+		var until, at, decision, undone int64
 		var payload []byte
-		if err := rows.Scan(&s.Seq, &s.Verdict, &s.By, &until, &s.Owner, &at, &payload); err != nil {
+		var login string
+		if err := rows.Scan(&s.Seq, &s.Verdict, &s.By, &until, &s.Owner, &at, &payload, &decision, &undone, &s.ByName, &login); err != nil {
 			return err
 		}
+		s.ID, s.UndoneBy, s.ByName = v.decisionID(decision), v.decisionID(undone), cmp.Or(s.ByName, login)
 		var said sinew.Decision // other kinds of entry have no reason
-		if json.Unmarshal(payload, &said) == nil {
+		if s.Verdict != "" && json.Unmarshal(payload, &said) == nil {
 			s.Reason = said.Reason
 		}
 		s.Until, s.At = fromMicros(until), fromMicros(at)
@@ -309,8 +321,9 @@ func allowMissing(err error) error {
 // events fills in the history. Its first line is the finding's own row.
 func (v *view) events(ctx context.Context, d *FindingDetail, row *FindingRow, near nearby) error {
 	rows, err := v.QueryContext(ctx, `
-		SELECT e.seq, e.at, e.known_at, e.kind, e.place_id, e.was, e.became, e.cause, e.actor, l.kind FROM event e
-		LEFT JOIN log l ON l.workspace_id = $1 AND l.seq = e.seq
+		SELECT e.seq, e.at, e.known_at, e.kind, e.place_id, e.was, e.became, e.cause, e.actor, l.kind, COALESCE(w.name, ''), COALESCE(w.login, '')
+		FROM event e LEFT JOIN log l ON l.workspace_id = $1 AND l.seq = e.seq
+		LEFT JOIN principal w ON w.workspace_id = $1 AND w.pseudonym = e.actor
 		WHERE e.space = $2 AND e.finding_id = $3 AND e.gen_from <= $4 ORDER BY e.seq DESC, e.n DESC LIMIT $5`,
 		v.r.Workspace, v.space.ID, row.ID, v.space.LiveGen, maxEvents)
 	if err != nil {
@@ -327,9 +340,11 @@ func (v *view) events(ctx context.Context, d *FindingDetail, row *FindingRow, ne
 		var s step
 		var at, known int64
 		var entry *string
-		if err := rows.Scan(&s.Seq, &at, &known, &s.Kind, &s.place, &s.From, &s.To, &s.Cause, &s.Actor, &entry); err != nil {
+		var login string
+		if err := rows.Scan(&s.Seq, &at, &known, &s.Kind, &s.place, &s.From, &s.To, &s.Cause, &s.Actor, &entry, &s.ActorName, &login); err != nil {
 			return err
 		}
+		s.ActorName = cmp.Or(s.ActorName, login)
 		s.At, s.KnownAt = fromMicros(at), fromMicros(known)
 		if entry != nil && *entry == string(sinew.EntrySnapshot) {
 			s.Snapshot = v.snapshotID(s.Seq)

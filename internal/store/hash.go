@@ -47,23 +47,26 @@ const (
 var historyTables = []hashed{
 	{"ruleset", `seq document`, `seq`, rowsAll},
 	{"unit", `id name organisation businessunit services gone`, `id`, rowsAll},
-	{"family", `id source tool target label unit_id folds`, `id`, rowsAll},
+	{"family", `id source tool target label unit_id folds undo_from assigned_seq`, `id`, rowsAll},
 	{"place", `id family_id kind ref environment service version head_seq seen_at ended`, `id`, rowsAll},
-	{"snapshot", `seq family_id place_id unit_id at received_at version commit_id raw_mac body assignment result`, `seq`, rowsAll},
+	{"snapshot", `seq family_id place_id unit_id at received_at version commit_id raw_mac body assignment coverage basis artifact observations result`, `seq`, rowsAll},
 	{"finding", `id family_id unit_id place_id service class state active severity tool rule title cwe ids file line package
-		version purl image host resource endpoint owner verdict verdict_by verdict_seq until first_seen last_seen since
+		version purl image host resource endpoint cause owner verdict verdict_by verdict_seq until first_seen last_seen since
 		reopened obs_seq obs_n origin`, `id`, rowsCurrent},
 	{"presence", `finding_id place_id state basis first_seen last_seen since since_seq obs_seq obs_n obs_hash pass tool_status
 		line k_tool k_content k_place k_moved k_near`, `finding_id, place_id`, rowsCurrent},
+	{"step", `family_id n item entry size`, `family_id, n`, rowsCurrent},
+	{"step_part", `family_id n part data`, `family_id, n, part`, rowsCurrent},
 	{"redirect", `old_id new_id`, `old_id`, rowsCurrent},
-	{"verdict", `birth_id seq verdict actor until owner at`, `birth_id, seq`, rowsFrom},
+	{"verdict", `birth_id seq verdict actor until owner at undoes words words_by was was_by was_words was_until was_owner`, `birth_id, seq`, rowsFrom},
+	{"decision", `seq at actor verdict until owner findings undoes`, `seq`, rowsAll},
 	{"event", `finding_id seq n at known_at kind place_id was became cause actor`, `finding_id, seq, n`, rowsFrom},
 	{"counter", `unit_id dim value n`, `unit_id, dim COLLATE, value COLLATE`, rowsAll + ` AND n <> 0`},
 	{"asset", `id kind key unit_id ended_at`, `id`, rowsFrom},
 	{"asset_fact", `place_id asset_id at known_at seq subtype name props`, `place_id, asset_id`, rowsCurrent},
 	{"relation", `place_id kind from_id to_id at known_at seq confidence method`, `place_id, from_id, kind COLLATE, to_id`, rowsCurrent},
 	{"ref_state", `target ref event into_ref at seq`, `target COLLATE, ref COLLATE`, rowsAll},
-	{"deployment", `seq unit_id service environment version at`, `seq`, rowsAll},
+	{"deployment", `seq unit_id service environment version units at`, `seq`, rowsAll},
 }
 
 func (h hashed) query(d dialect) string {
@@ -74,11 +77,16 @@ func (h hashed) query(d dialect) string {
 // HistoryHash is over every row of a projection, with ids, seqs and receipt
 // times: a rebuild gives the same, and so does the other engine.
 func (db *DB) HistoryHash(ctx context.Context, space int64) (Hash, error) {
-	hash, _, err := db.historyHash(ctx, space, false)
+	hash, _, err := db.historyHash(ctx, space, false, nil)
 	return hash, err
 }
 
-func (db *DB) historyHash(ctx context.Context, space int64, keep bool) (out Hash, pages [][][32]byte, err error) {
+// historyHash also gives each row, as it is hashed, to sink, and nil after the
+// last one of each table.
+func (db *DB) historyHash(ctx context.Context, space int64, keep bool, sink func(row []byte) error) (out Hash, pages [][][32]byte, err error) {
+	if sink == nil {
+		sink = func([]byte) error { return nil }
+	}
 	err = db.scan(ctx, func(s *rawScan) error {
 		gen, err := s.liveGen(ctx, space)
 		if err != nil {
@@ -89,20 +97,25 @@ func (db *DB) historyHash(ctx context.Context, space int64, keep bool) (out Hash
 			m := &merkle{keep: keep}
 			var row []byte
 			err := s.each(ctx, table.query(db.dialect), []any{space, gen}, func(values []driver.Value) error {
-				row, err = appendRow(row[:0], table.name, values)
+				if row, err = appendRow(row[:0], table.name, values); err != nil {
+					return err
+				}
 				m.add(leafHash(row))
-				return err
+				return sink(row)
 			})
+			if err == nil {
+				err = sink(nil)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", table.name, err)
 			}
 			t := TableHash{table.name, m.rows, m.root()}
 			out.Tables, pages = append(out.Tables, t), append(pages, m.pages)
-			row, err = appendRow(nil, t.Name, []driver.Value{t.Rows, t.Root[:]})
+			leaf, err := tableLeaf(nil, t.Name, m)
 			if err != nil {
 				return err
 			}
-			top.add(leafHash(row))
+			top.add(leaf)
 		}
 		out.Root = top.root()
 		return nil
@@ -276,11 +289,11 @@ func (s *rawScan) each(ctx context.Context, text string, args []any, fn func([]d
 // Difference names the first row in which the histories of two projections
 // differ, "" if they don't: what a failed comparison of hashes is about.
 func (db *DB) Difference(ctx context.Context, a, b int64) (string, error) {
-	left, leftPages, err := db.historyHash(ctx, a, true)
+	left, leftPages, err := db.historyHash(ctx, a, true, nil)
 	if err != nil {
 		return "", err
 	}
-	right, rightPages, err := db.historyHash(ctx, b, true)
+	right, rightPages, err := db.historyHash(ctx, b, true, nil)
 	if err != nil {
 		return "", err
 	}

@@ -65,7 +65,7 @@ func (l listing[T]) read(ctx context.Context, v *view, of string, after *cursor,
 		if err != nil {
 			return nil, "", sinew.Errorf(sinew.CodeInvalid, "the cursor is not one of this list").Hint("begin again without a cursor")
 		}
-		order.after(q, v.db.dialect, after, l.id, id)
+		order.after(q, v.db.dialect, &findingKey{id: id, text: after.Text}, l.id)
 	}
 	order.by(q, v.db.dialect, l.id)
 	rows, err := v.QueryContext(ctx, q.add(` LIMIT ?`, limit+1).String(), q.args...)

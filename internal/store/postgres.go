@@ -20,6 +20,10 @@ func (db *DB) openPostgres(ctx context.Context, dsn string) error {
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "sinew"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// A plan made for any ids reads the whole table for a handful of them, and
+	// compiling a plan takes longer than any of our queries may.
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	if db.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
 	}

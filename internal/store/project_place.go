@@ -52,14 +52,14 @@ func (db *DB) FamiliesWithVersion(ctx context.Context, space int64, version, env
 
 func (db *DB) families(ctx context.Context, where string, args ...any) (out []FamilyRow, err error) {
 	err = db.read(ctx, func(t *tx) error {
-		rows, err := t.QueryContext(ctx, `SELECT id, source, tool, target, label, unit_id, folds FROM family WHERE `+where+` ORDER BY id`, args...)
+		rows, err := t.QueryContext(ctx, `SELECT id, source, tool, target, label, unit_id, folds, undo_from, assigned_seq FROM family WHERE `+where+` ORDER BY id`, args...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var f FamilyRow
-			if err := rows.Scan(&f.ID, &f.Source, &f.Tool, &f.Target, &f.Label, &f.Unit, &f.Folds); err != nil {
+			if err := rows.Scan(&f.ID, &f.Source, &f.Tool, &f.Target, &f.Label, &f.Unit, &f.Folds, &f.UndoFrom, &f.Assigned); err != nil {
 				return err
 			}
 			out = append(out, f)
@@ -97,10 +97,14 @@ func (db *DB) PlacesOf(ctx context.Context, space, family int64) (out []PlaceRow
 	return out, nil
 }
 
-const snapshotSelect = `seq, family_id, place_id, unit_id, at, received_at, version, commit_id, raw_mac, body, assignment, result`
+const snapshotSelect = `seq, family_id, place_id, unit_id, at, received_at, version, commit_id, raw_mac, body, assignment,
+	coverage, basis, artifact, observations, result`
 
 func (s *SnapshotRow) targets() []any {
-	return []any{&s.Seq, &s.Family, &s.Place, &s.Unit, &s.At, &s.Received, &s.Version, &s.Commit, &s.RawMAC, &s.Body, &s.Assignment, &s.Result}
+	return []any{
+		&s.Seq, &s.Family, &s.Place, &s.Unit, &s.At, &s.Received, &s.Version, &s.Commit, &s.RawMAC, &s.Body, &s.Assignment,
+		&s.Coverage, &s.Basis, &s.Artifact, &s.Observed, &s.Result,
+	}
 }
 
 // SnapshotBySeq gives a projected snapshot, nil if there is none.
@@ -118,10 +122,12 @@ func (db *DB) SnapshotBySeq(ctx context.Context, space, seq int64) (*SnapshotRow
 	return &s, nil
 }
 
-// SnapshotsOf gives the projected snapshots of a family in order of receipt.
+// SnapshotsOf gives the projected snapshots of a family in order of receipt, but
+// for those that were only recorded: they have no assignment.
 func (db *DB) SnapshotsOf(ctx context.Context, space, family int64) (out []SnapshotRow, err error) {
 	err = db.read(ctx, func(t *tx) error {
-		rows, err := t.QueryContext(ctx, `SELECT `+snapshotSelect+` FROM snapshot WHERE space = $1 AND family_id = $2 ORDER BY seq`, space, family)
+		rows, err := t.QueryContext(ctx, `SELECT `+snapshotSelect+` FROM snapshot WHERE space = $1 AND family_id = $2
+			AND length(assignment) > 0 ORDER BY seq`, space, family)
 		if err != nil {
 			return err
 		}
@@ -168,10 +174,21 @@ func (db *DB) NewestAt(ctx context.Context, space, family int64) (at int64, err 
 // SaveFamily makes or changes a family when the stage flips.
 func (s *Stage) SaveFamily(f FamilyRow) {
 	s.later(func(ctx context.Context, t *tx) error {
-		_, err := t.ExecContext(ctx, `INSERT INTO family (space, id, source, tool, target, label, unit_id, folds)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (space, id) DO UPDATE SET unit_id = excluded.unit_id, folds = excluded.folds`,
-			s.space, f.ID, f.Source, f.Tool, f.Target, f.Label, f.Unit, f.Folds)
+		_, err := t.ExecContext(ctx, `INSERT INTO family (space, id, source, tool, target, label, unit_id, folds, undo_from, assigned_seq)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (space, id) DO UPDATE SET unit_id = excluded.unit_id,
+				folds = excluded.folds, undo_from = excluded.undo_from, assigned_seq = excluded.assigned_seq`,
+			s.space, f.ID, f.Source, f.Tool, f.Target, f.Label, f.Unit, f.Folds, f.UndoFrom, f.Assigned)
 		return wrap(err, "save family")
+	})
+}
+
+// SaveDecision records a decision as a whole when the stage flips.
+func (s *Stage) SaveDecision(d DecisionRow) {
+	s.later(func(ctx context.Context, t *tx) error {
+		_, err := t.ExecContext(ctx, `INSERT INTO decision (space, seq, at, actor, verdict, until, owner, findings, undoes)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			s.space, d.Seq, d.At, d.Actor, string(d.Verdict), d.Until, d.Owner, d.Findings, d.Undoes)
+		return wrap(err, "save decision")
 	})
 }
 
@@ -190,11 +207,13 @@ func (s *Stage) SavePlace(p PlaceRow) {
 // SaveSnapshot makes or changes the row of a snapshot when the stage flips.
 func (s *Stage) SaveSnapshot(r SnapshotRow) {
 	s.later(func(ctx context.Context, t *tx) error {
-		_, err := t.ExecContext(ctx, `INSERT INTO snapshot (space, seq, family_id, place_id, unit_id, at, received_at, version, commit_id, raw_mac, body, assignment, result)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		_, err := t.ExecContext(ctx, `INSERT INTO snapshot (space, seq, family_id, place_id, unit_id, at, received_at, version, commit_id, raw_mac, body, assignment,
+				coverage, basis, artifact, observations, result)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 			ON CONFLICT (space, seq) DO UPDATE SET unit_id = excluded.unit_id, body = excluded.body, assignment = excluded.assignment,
 				result = CASE WHEN excluded.result = '' THEN snapshot.result ELSE excluded.result END`,
-			s.space, r.Seq, r.Family, r.Place, r.Unit, r.At, r.Received, r.Version, r.Commit, r.RawMAC, r.Body, r.Assignment, r.Result)
+			s.space, r.Seq, r.Family, r.Place, r.Unit, r.At, r.Received, r.Version, r.Commit, r.RawMAC, r.Body, r.Assignment,
+			string(r.Coverage), string(r.Basis), boolInt(r.Artifact), r.Observed, r.Result)
 		return wrap(err, "save snapshot")
 	})
 }

@@ -17,36 +17,35 @@ const scanPage = 8192
 
 // PresenceKeys is what matching and covering need to know of a presence.
 type PresenceKeys struct {
-	Finding   int64
-	FirstSeen int64 // of the finding; 0 where births say the same
-	Origin    int64
-	State     sinew.PresenceState
-	Hash      int64
-	LastSeen  int64
-	Line      int64
-	Tool      int64
-	Content   int64
-	PlaceKey  int64
-	Moved     int64
-	Near      int64
+	Finding  int64
+	Origin   int64 // the finding's first observation in fold order
+	State    sinew.PresenceState
+	Hash     int64
+	LastSeen int64
+	Line     int64
+	Tool     int64
+	Content  int64
+	PlaceKey int64
+	Moved    int64
+	Near     int64
 }
 
 const keyColumns = `p.state, p.obs_hash, p.last_seen, p.line, p.k_tool, p.k_content, p.k_place, p.k_moved, p.k_near`
 
 func (k *PresenceKeys) targets() []any {
-	return []any{&k.Finding, &k.FirstSeen, &k.Origin, &k.State, &k.Hash, &k.LastSeen, &k.Line, &k.Tool, &k.Content, &k.PlaceKey, &k.Moved, &k.Near}
+	return []any{&k.Finding, &k.Origin, &k.State, &k.Hash, &k.LastSeen, &k.Line, &k.Tool, &k.Content, &k.PlaceKey, &k.Moved, &k.Near}
 }
 
-// ScanPlace gives the presences of a place, by finding. origins asks for
-// FirstSeen and Origin as well, which costs a look at each finding.
+// ScanPlace gives the presences of a place, by finding. origins asks for Origin
+// as well, which costs a look at each finding; else it is the finding's id.
 func (db *DB) ScanPlace(ctx context.Context, space, place int64, origins bool, fn func(*PresenceKeys) error) error {
 	if origins {
-		return db.scanKeys(ctx, fn, `SELECT p.finding_id, f.first_seen, f.origin, `+keyColumns+` FROM presence p
+		return db.scanKeys(ctx, fn, `SELECT p.finding_id, f.origin, `+keyColumns+` FROM presence p
 			JOIN finding f ON f.space = p.space AND f.id = p.finding_id AND f.gen_to IS NULL
 			WHERE p.space = $1 AND p.place_id = $2 AND p.finding_id > $3 AND p.gen_to IS NULL
 			ORDER BY p.finding_id LIMIT $4`, space, place)
 	}
-	return db.scanKeys(ctx, fn, `SELECT p.finding_id, 0, p.finding_id, `+keyColumns+` FROM presence p
+	return db.scanKeys(ctx, fn, `SELECT p.finding_id, p.finding_id, `+keyColumns+` FROM presence p
 		WHERE p.space = $1 AND p.place_id = $2 AND p.finding_id > $3 AND p.gen_to IS NULL
 		ORDER BY p.finding_id LIMIT $4`, space, place)
 }
@@ -65,7 +64,7 @@ func (db *DB) CountPlace(ctx context.Context, space, place int64) (n int64, err 
 // ScanSiblings gives, for each finding of a family whose headline is made by a
 // presence in another place, that presence; by finding.
 func (db *DB) ScanSiblings(ctx context.Context, space, family, except int64, fn func(*PresenceKeys) error) error {
-	return db.scanKeys(ctx, fn, `SELECT p.finding_id, f.first_seen, f.origin, `+keyColumns+` FROM finding f
+	return db.scanKeys(ctx, fn, `SELECT p.finding_id, f.origin, `+keyColumns+` FROM finding f
 		JOIN presence p ON p.space = f.space AND p.finding_id = f.id AND p.place_id = f.place_id AND p.gen_to IS NULL
 		WHERE f.space = $1 AND f.family_id = $2 AND f.id > $3 AND f.gen_to IS NULL AND f.place_id <> $5
 		ORDER BY f.id LIMIT $4`, space, family, except)
@@ -262,11 +261,21 @@ func (db *DB) redirects(ctx context.Context, space int64, by string, ids []int64
 }
 
 // VerdictsOf gives every decision on the births, by birth and seq.
-func (db *DB) VerdictsOf(ctx context.Context, space int64, births []int64) (out []VerdictRow, err error) {
+func (db *DB) VerdictsOf(ctx context.Context, space int64, births []int64) ([]VerdictRow, error) {
+	return db.verdicts(ctx, space, "birth_id", births)
+}
+
+// VerdictsAt gives what some entries decided, by birth and seq.
+func (db *DB) VerdictsAt(ctx context.Context, space int64, seqs []int64) ([]VerdictRow, error) {
+	return db.verdicts(ctx, space, "seq", seqs)
+}
+
+func (db *DB) verdicts(ctx context.Context, space int64, by string, list []int64) (out []VerdictRow, err error) {
 	err = db.read(ctx, func(t *tx) error {
-		for ids := range slices.Chunk(births, idChunk) {
-			q := (&query{}).add(`SELECT birth_id, seq, verdict, actor, until, owner, at FROM verdict WHERE space = ? AND `, space)
-			inIDs(db.dialect, q, "birth_id", ids)
+		for part := range slices.Chunk(list, idChunk) {
+			q := (&query{}).add(`SELECT birth_id, seq, verdict, actor, until, owner, at,
+				undoes, words, words_by, was, was_by, was_words, was_until, was_owner FROM verdict WHERE space = ? AND `, space)
+			inIDs(db.dialect, q, by, part)
 			rows, err := t.QueryContext(ctx, q.String()+` ORDER BY birth_id, seq`, q.args...)
 			if err != nil {
 				return err
@@ -274,7 +283,8 @@ func (db *DB) VerdictsOf(ctx context.Context, space int64, births []int64) (out 
 			defer rows.Close()
 			for rows.Next() {
 				var v VerdictRow
-				if err := rows.Scan(&v.Birth, &v.Seq, &v.Verdict, &v.Actor, &v.Until, &v.Owner, &v.At); err != nil {
+				if err := rows.Scan(&v.Birth, &v.Seq, &v.Verdict, &v.Actor, &v.Until, &v.Owner, &v.At,
+					&v.Undoes, &v.Words, &v.WordsBy, &v.Was.Verdict, &v.Was.By, &v.Was.Words, &v.Was.Until, &v.Was.Owner); err != nil {
 					return err
 				}
 				out = append(out, v)

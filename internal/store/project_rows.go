@@ -16,6 +16,8 @@ type FamilyRow struct {
 	Source, Tool, Target, Label string
 	Unit                        int64
 	Folds                       int64 // how often it was folded again
+	UndoFrom                    int64 // the first of its steps that can be taken back
+	Assigned                    int64 // newest entry by which its findings were assigned to units anew
 }
 
 // Stream is the family as the vocabulary knows it.
@@ -50,6 +52,10 @@ type SnapshotRow struct {
 	RawMAC     string // keyed digest of the upload
 	Body       []byte
 	Assignment []byte
+	Coverage   sinew.CoverageStatus
+	Basis      sinew.Basis
+	Artifact   bool // of a built artifact, named by digest
+	Observed   int64
 	Result     string // JSON
 }
 
@@ -78,6 +84,7 @@ type FindingRow struct {
 	Host       string
 	Resource   string
 	Endpoint   string
+	Cause      string
 	Owner      string
 	Verdict    sinew.Verdict
 	VerdictBy  string
@@ -143,6 +150,32 @@ type VerdictRow struct {
 	Until   int64
 	Owner   string
 	At      int64
+
+	Undoes  int64  // seq of the decision that it takes back; 0 for none
+	Words   int64  // seq of the decision whose verdict and reason hold: its own, or the restored one's
+	WordsBy string // who made that
+	Was     Stood  // before, so that it can be taken back
+}
+
+// Stood is what stood on a finding: the zero Stood is nothing.
+type Stood struct {
+	Verdict sinew.Verdict
+	By      string
+	Words   int64 // seq of the decision
+	Until   int64
+	Owner   string
+}
+
+// DecisionRow is a decision as a whole.
+type DecisionRow struct {
+	Seq      int64
+	At       int64
+	Actor    string
+	Verdict  sinew.Verdict // empty for one that only takes back
+	Until    int64
+	Owner    string
+	Findings int64
+	Undoes   int64
 }
 
 // table names what a bulk insert fills; the values come in the order of cols.
@@ -153,14 +186,15 @@ type table struct {
 
 var (
 	findingTable = table{"finding", strings.Fields(`space id gen_from family_id unit_id place_id service class state
-		active severity tool rule title cwe ids file line package version purl image host resource endpoint
+		active severity tool rule title cwe ids file line package version purl image host resource endpoint cause
 		owner verdict verdict_by verdict_seq until first_seen last_seen since reopened obs_seq obs_n origin`)}
 	presenceTable = table{"presence", strings.Fields(`space finding_id place_id gen_from state basis
 		first_seen last_seen since since_seq obs_seq obs_n obs_hash pass tool_status
 		line k_tool k_content k_place k_moved k_near`)}
 	eventTable = table{"event", strings.Fields(`space finding_id seq n gen_from at known_at kind place_id
 		was became cause actor`)}
-	verdictTable = table{"verdict", strings.Fields(`space birth_id seq verdict actor until owner at gen_from`)}
+	verdictTable = table{"verdict", strings.Fields(`space birth_id seq verdict actor until owner at gen_from
+		undoes words words_by was was_by was_words was_until was_owner`)}
 )
 
 func (r *FindingRow) values(dst []any, space, gen int64) []any {
@@ -168,19 +202,19 @@ func (r *FindingRow) values(dst []any, space, gen int64) []any {
 		r.Service, string(r.Class), string(r.State),
 		boolInt(r.State.Active()), int64(r.Severity),
 		r.Tool, r.Rule, r.Title, r.CWE, r.IDs, r.File, r.Line,
-		r.Package, r.Version, r.PURL, r.Image, r.Host, r.Resource, r.Endpoint, r.Owner, string(r.Verdict), r.VerdictBy,
+		r.Package, r.Version, r.PURL, r.Image, r.Host, r.Resource, r.Endpoint, r.Cause, r.Owner, string(r.Verdict), r.VerdictBy,
 		r.VerdictSeq, r.Until, r.FirstSeen, r.LastSeen, r.Since, r.Reopened, r.ObsSeq, r.ObsN, r.Origin)
 }
 
 const findingSelect = `id, gen_from, family_id, unit_id, place_id, service, class, state, severity,
-	tool, rule, title, cwe, ids, file, line, package, version, purl, image, host, resource, endpoint,
+	tool, rule, title, cwe, ids, file, line, package, version, purl, image, host, resource, endpoint, cause,
 	owner, verdict, verdict_by, verdict_seq, until, first_seen, last_seen, since, reopened, obs_seq, obs_n, origin`
 
 func (r *FindingRow) targets() []any {
 	return []any{
 		&r.ID, &r.GenFrom, &r.Family, &r.Unit, &r.Place, &r.Service, &r.Class, &r.State, &r.Severity,
 		&r.Tool, &r.Rule, &r.Title, &r.CWE, &r.IDs, &r.File, &r.Line, &r.Package, &r.Version, &r.PURL,
-		&r.Image, &r.Host, &r.Resource, &r.Endpoint, &r.Owner, &r.Verdict, &r.VerdictBy, &r.VerdictSeq, &r.Until,
+		&r.Image, &r.Host, &r.Resource, &r.Endpoint, &r.Cause, &r.Owner, &r.Verdict, &r.VerdictBy, &r.VerdictSeq, &r.Until,
 		&r.FirstSeen, &r.LastSeen, &r.Since, &r.Reopened, &r.ObsSeq, &r.ObsN, &r.Origin,
 	}
 }
@@ -206,7 +240,8 @@ func (r *EventRow) values(dst []any, space, gen int64) []any {
 }
 
 func (r *VerdictRow) values(dst []any, space, gen int64) []any {
-	return append(dst, space, r.Birth, r.Seq, string(r.Verdict), r.Actor, r.Until, r.Owner, r.At, gen)
+	return append(dst, space, r.Birth, r.Seq, string(r.Verdict), r.Actor, r.Until, r.Owner, r.At, gen,
+		r.Undoes, r.Words, r.WordsBy, string(r.Was.Verdict), r.Was.By, r.Was.Words, r.Was.Until, r.Was.Owner)
 }
 
 func boolInt(b bool) int64 {

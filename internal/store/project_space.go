@@ -65,9 +65,13 @@ func (db *DB) SwapSpace(ctx context.Context, lease *Lease, space int64) (swapped
 var spaceTables = []struct{ name, key string }{
 	{"presence", "space, finding_id, place_id, gen_from"},
 	{"event", "space, finding_id, seq, n"},
+	{"step", "space, family_id, n, gen_from"},
+	{"step_part", "space, family_id, n, part, gen_from"},
 	{"redirect", "space, old_id, gen_from"},
 	{"verdict", "space, birth_id, seq"},
+	{"decision", "space, seq"},
 	{"finding", "space, id, gen_from"},
+	{"finding_segment", "space, id"},
 	{"asset_fact", "space, place_id, asset_id, gen_from"},
 	{"relation", "space, place_id, from_id, kind, to_id, gen_from"},
 	{"asset", "space, id"},
@@ -99,18 +103,26 @@ func (db *DB) DropSpaces(ctx context.Context, lease *Lease, keep int64) error {
 	}
 	for _, space := range dead {
 		s := &Stage{db: db, lease: lease, ws: lease.Workspace, space: space}
-		for _, t := range spaceTables {
-			err := s.repeat(ctx, `DELETE FROM `+t.name+` WHERE (`+t.key+`) IN (SELECT `+t.key+` FROM `+t.name+
-				` WHERE space = $1 LIMIT 2000)`, space)
-			if err != nil {
-				return fmt.Errorf("delete a dead projection: %s: %w", t.name, err)
-			}
+		if err := s.clear(ctx); err != nil {
+			return fmt.Errorf("delete a dead projection: %w", err)
 		}
 		if err := s.tx(ctx, func(t *tx) error {
 			_, err := t.ExecContext(ctx, `DELETE FROM space WHERE id = $1`, space)
 			return err
 		}); err != nil {
 			return fmt.Errorf("delete a dead projection: %w", err)
+		}
+	}
+	return nil
+}
+
+// clear deletes every row of the space.
+func (s *Stage) clear(ctx context.Context) error {
+	for _, t := range spaceTables {
+		err := s.repeat(ctx, `DELETE FROM `+t.name+` WHERE (`+t.key+`) IN (SELECT `+t.key+` FROM `+t.name+
+			` WHERE space = $1 LIMIT 2000)`, s.space)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
 	return nil
@@ -141,6 +153,9 @@ func (db *DB) Sweep(ctx context.Context, lease *Lease, space int64) error {
 		if err != nil {
 			return fmt.Errorf("sweep %s: %w", t.name, err)
 		}
+	}
+	if err := s.compact(ctx); err != nil {
+		return fmt.Errorf("compact the index of findings: %w", err)
 	}
 	return nil
 }

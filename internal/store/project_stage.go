@@ -30,6 +30,8 @@ type Stage struct {
 	putP     []PresenceRow
 	events   buffer
 	verdicts buffer
+	steps    buffer
+	segments *segmentWriter    // of what is staged; nil while nothing is
 	end      []int64           // findings to end
 	endP     map[int64][]int64 // place -> findings whose presence ends
 	pending  int
@@ -87,8 +89,11 @@ var versioned = []struct {
 	{"finding", "space, id, gen_from", true},
 	{"presence", "space, finding_id, place_id, gen_from", true},
 	{"event", "space, finding_id, seq, n", false},
+	{"step", "space, family_id, n, gen_from", true},
+	{"step_part", "space, family_id, n, part, gen_from", true},
 	{"redirect", "space, old_id, gen_from", true},
 	{"verdict", "space, birth_id, seq", false},
+	{"finding_segment", "space, id", false},
 	{"asset", "space, id", false},
 	{"asset_fact", "space, place_id, asset_id, gen_from", true},
 	{"relation", "space, place_id, from_id, kind, to_id, gen_from", true},
@@ -172,6 +177,9 @@ func (s *Stage) tx(ctx context.Context, fn func(*tx) error) error {
 // NewFinding stages a finding that has no row yet.
 func (s *Stage) NewFinding(ctx context.Context, f *FindingRow, target string) error {
 	f.count(s.counts, target, 1)
+	if err := s.enter(f); err != nil {
+		return err
+	}
 	s.fresh.vals = f.values(s.fresh.vals, s.space, s.gen)
 	s.fresh.n++
 	return s.grown(ctx)
@@ -181,6 +189,9 @@ func (s *Stage) NewFinding(ctx context.Context, f *FindingRow, target string) er
 func (s *Stage) ChangeFinding(ctx context.Context, was, now *FindingRow, target string) error {
 	was.count(s.counts, target, -1)
 	now.count(s.counts, target, 1)
+	if err := s.enter(now); err != nil {
+		return err
+	}
 	s.put = append(s.put, *now)
 	return s.grown(ctx)
 }
@@ -301,6 +312,9 @@ var errGen = errors.New("the live generation is not the one the stage was begun 
 func (s *Stage) Flip(ctx context.Context, f Flip) (seq int64, err error) {
 	if err := s.Flush(ctx); err != nil {
 		return 0, err
+	}
+	if err := s.seal(ctx); err != nil {
+		return 0, fmt.Errorf("stage rows: %w", err)
 	}
 	var payload []byte
 	if f.Outcome != nil {

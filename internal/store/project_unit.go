@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // UnitRow is an access unit: an application of the rules.
@@ -102,15 +104,21 @@ type DeploymentRow struct {
 	Service     string
 	Environment string
 	Version     string
+	Units       []int64 // that it concerns; empty for all
 	At          int64
+}
+
+// Concerns reports whether what a unit holds follows the deployment.
+func (d *DeploymentRow) Concerns(unit int64) bool {
+	return len(d.Units) == 0 || slices.Contains(d.Units, unit)
 }
 
 // SaveDeployment records a deployment when the stage flips.
 func (s *Stage) SaveDeployment(d DeploymentRow) {
 	s.later(func(ctx context.Context, t *tx) error {
-		_, err := t.ExecContext(ctx, `INSERT INTO deployment (space, seq, unit_id, service, environment, version, at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (space, seq) DO NOTHING`,
-			s.space, d.Seq, d.Unit, d.Service, d.Environment, d.Version, d.At)
+		_, err := t.ExecContext(ctx, `INSERT INTO deployment (space, seq, unit_id, service, environment, version, units, at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (space, seq) DO NOTHING`,
+			s.space, d.Seq, d.Unit, d.Service, d.Environment, d.Version, unitsText(d.Units), d.At)
 		return wrap(err, "save deployment")
 	})
 }
@@ -118,15 +126,21 @@ func (s *Stage) SaveDeployment(d DeploymentRow) {
 // Deployments gives every deployment of a projection, by seq.
 func (db *DB) Deployments(ctx context.Context, space int64) (out []DeploymentRow, err error) {
 	err = db.read(ctx, func(t *tx) error {
-		rows, err := t.QueryContext(ctx, `SELECT seq, unit_id, service, environment, version, at FROM deployment WHERE space = $1 ORDER BY seq`, space)
+		rows, err := t.QueryContext(ctx, `SELECT seq, unit_id, service, environment, version, units, at FROM deployment WHERE space = $1 ORDER BY seq`, space)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var d DeploymentRow
-			if err := rows.Scan(&d.Seq, &d.Unit, &d.Service, &d.Environment, &d.Version, &d.At); err != nil {
+			var units string
+			if err := rows.Scan(&d.Seq, &d.Unit, &d.Service, &d.Environment, &d.Version, &units, &d.At); err != nil {
 				return err
+			}
+			if units != "" {
+				if err := json.Unmarshal([]byte(units), &d.Units); err != nil {
+					return fmt.Errorf("units of deployment %d: %w", d.Seq, err)
+				}
 			}
 			out = append(out, d)
 		}

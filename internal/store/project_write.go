@@ -37,12 +37,16 @@ func (s *Stage) flush(ctx context.Context, t *tx) error {
 		{&presenceTable, &s.freshP},
 		{&eventTable, &s.events},
 		{&verdictTable, &s.verdicts},
+		{&stepTable, &s.steps},
 	} {
 		if err := w.rows.insert(ctx, t, w.table); err != nil {
 			return err
 		}
 	}
-	return nil
+	if s.segments == nil {
+		return nil
+	}
+	return s.segments.save(ctx, t, s.space)
 }
 
 func (s *Stage) endFindings(ctx context.Context, t *tx, ids []int64) error {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -13,12 +14,16 @@ import (
 
 // defaultRetention is how many days blobs are kept where nobody said otherwise;
 // 0 and what is not named is for ever.
-var defaultRetention = map[BlobKind]int{BlobEvidence: 400}
+var defaultRetention = map[BlobKind]int{BlobEvidence: 400, BlobDump: 30}
 
-// retainable are the kinds that may be deleted. Bodies and assignments are what
-// projections are built from: they may go only with a dump, which we don't make
-// yet.
-var retainable = []BlobKind{BlobEvidence, BlobAttachment}
+// retainable are the kinds that retention may delete. Assignments are what ids
+// rest on: they stay for ever, and cost a few bytes a finding.
+var retainable = []BlobKind{BlobEvidence, BlobAttachment, BlobBody, BlobDump}
+
+// free are those of them that nothing is built from: they go by their age alone,
+// and at somebody's request. Bodies go by [DB.RetainBodies], and of dumps the
+// newest always stays.
+var free = []BlobKind{BlobEvidence, BlobAttachment}
 
 // RetentionChange is the payload of a retention entry.
 type RetentionChange struct {
@@ -52,8 +57,11 @@ func (db *DB) Retention(ctx context.Context, workspace int64) (map[BlobKind]int,
 
 // SetRetention says for how many days blobs of a kind are kept, 0 for ever.
 func (db *DB) SetRetention(ctx context.Context, r sinew.Reader, kind BlobKind, days int) error {
+	if !slices.Contains(BlobKinds, kind) {
+		return sinew.Errorf(sinew.CodeInvalid, "there is no kind of payload %q", kind).Hint("use evidence, attachment, body or dump")
+	}
 	if !slices.Contains(retainable, kind) {
-		return sinew.Errorf(sinew.CodeInvalid, "blobs of kind %q are kept for ever", kind).Hint("use evidence or attachment")
+		return sinew.Errorf(sinew.CodeInvalid, "payloads of kind %s are kept for ever", kind).Hint("use evidence, attachment, body or dump")
 	}
 	if days < 0 || days > 36500 {
 		return sinew.Errorf(sinew.CodeInvalid, "%d is no number of days", days).Hint("0 keeps for ever")
@@ -74,21 +82,26 @@ func (db *DB) SetRetention(ctx context.Context, r sinew.Reader, kind BlobKind, d
 	})
 }
 
-// Retain deletes what is older than its retention: what no entry has named for
-// so long. Each deletion is told by a tombstone entry. It reports how many blobs
-// were deleted.
+// Retain deletes what is older than its retention, but for bodies: what no entry
+// has named for so long, and of dumps never the newest. Each deletion is told by a
+// tombstone entry. It reports how many blobs were deleted.
 func (db *DB) Retain(ctx context.Context, workspace int64) (deleted int, err error) {
 	days, err := db.Retention(ctx, workspace)
 	if err != nil {
 		return 0, err
 	}
 	for _, kind := range slices.Sorted(maps.Keys(days)) {
-		if days[kind] == 0 || !slices.Contains(retainable, kind) {
+		if days[kind] == 0 || kind != BlobDump && !slices.Contains(free, kind) {
 			continue
 		}
-		before := db.Now().Add(-time.Duration(days[kind]) * 24 * time.Hour)
+		except := int64(0)
+		if kind == BlobDump {
+			if except, err = db.newestDumpBlob(ctx, workspace); err != nil {
+				return deleted, fmt.Errorf("delete old dumps: %w", err)
+			}
+		}
 		for {
-			n, err := db.retainSome(ctx, workspace, kind, days[kind], before)
+			n, err := db.retainSome(ctx, workspace, kind, days[kind], except)
 			if err != nil {
 				return deleted, fmt.Errorf("delete old %s: %w", kind, err)
 			}
@@ -104,8 +117,8 @@ func (db *DB) Retain(ctx context.Context, workspace int64) (deleted int, err err
 // DeleteBlobs deletes blobs at somebody's request. Digests that are not there
 // are left out.
 func (db *DB) DeleteBlobs(ctx context.Context, r sinew.Reader, kind BlobKind, digests [][32]byte, why string) (deleted int, err error) {
-	if !slices.Contains(retainable, kind) {
-		return 0, sinew.Errorf(sinew.CodeInvalid, "blobs of kind %q are kept for ever", kind).Hint("use evidence or attachment")
+	if !slices.Contains(free, kind) {
+		return 0, sinew.Errorf(sinew.CodeInvalid, "payloads of kind %q are not deleted one by one", kind).Hint("use evidence or attachment")
 	}
 	err = db.administer(ctx, r, "delete "+string(kind), func(t *tx) error {
 		if _, err := lockWorkspace(ctx, t, r.Workspace); err != nil {
@@ -134,33 +147,57 @@ type deadBlob struct {
 	digest []byte
 }
 
-// retainSome marks up to a hundred blobs as deleted, with their tombstone.
-func (db *DB) retainSome(ctx context.Context, workspace int64, kind BlobKind, days int, before time.Time) (n int, err error) {
+// newestDumpBlob gives the row of the dump that a rebuild starts from, 0 for none.
+func (db *DB) newestDumpBlob(ctx context.Context, workspace int64) (int64, error) {
+	c, _, err := db.newestDump(ctx, workspace)
+	if err != nil || c == nil {
+		return 0, err
+	}
+	ref, err := c.dumpRef()
+	if err != nil {
+		return 0, err
+	}
+	b, err := livingBlob(ctx, db.reader, workspace, ref)
+	return b.id, err
+}
+
+// before is the time that lies days back.
+func (db *DB) before(days int) int64 {
+	return micros(db.Now().Add(-time.Duration(days) * 24 * time.Hour))
+}
+
+// retainSome marks up to a hundred blobs as deleted, with their tombstone. The
+// blob except stays.
+func (db *DB) retainSome(ctx context.Context, workspace int64, kind BlobKind, days int, except int64) (n int, err error) {
 	err = db.write(ctx, func(t *tx) error {
 		if _, err := lockWorkspace(ctx, t, workspace); err != nil {
 			return err
 		}
 		rows, err := t.QueryContext(ctx, `SELECT id, digest FROM blob WHERE workspace_id = $1 AND kind = $2 AND named_at > 0 AND named_at < $3 AND created_at < $3
-			AND complete = 1 AND deleted_seq IS NULL ORDER BY named_at, id LIMIT 100`, workspace, string(kind), micros(before))
+			AND complete = 1 AND deleted_seq IS NULL AND id <> $4 ORDER BY named_at, id LIMIT 100`, workspace, string(kind), db.before(days), except)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		var dead []deadBlob
-		for rows.Next() {
-			var d deadBlob
-			if err := rows.Scan(&d.id, &d.digest); err != nil {
-				return err
-			}
-			dead = append(dead, d)
-		}
-		if err := rows.Err(); err != nil {
+		dead, err := scanDead(rows)
+		if err != nil {
 			return err
 		}
 		n = len(dead)
 		return bury(ctx, t, System(workspace), Tombstone{Kind: kind, Why: "retention", Days: days}, dead)
 	})
 	return n, err
+}
+
+func scanDead(rows *sql.Rows) (dead []deadBlob, err error) {
+	defer rows.Close()
+	for rows.Next() {
+		var d deadBlob
+		if err := rows.Scan(&d.id, &d.digest); err != nil {
+			return nil, err
+		}
+		dead = append(dead, d)
+	}
+	return dead, rows.Err()
 }
 
 // bury appends a tombstone and marks the blobs. Their frames go afterwards, in

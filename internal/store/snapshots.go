@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sinewsec/sinew/internal/identity"
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
@@ -22,27 +23,64 @@ type StreamInfo struct {
 	Unit     string          `json:"unit"`
 
 	Application string `json:"application,omitempty"` // the unit's name
+
+	// Of the newest snapshot that was folded in.
+	Coverage     sinew.CoverageStatus `json:"coverage,omitempty"`
+	Basis        sinew.Basis          `json:"basis,omitempty"`
+	Observations int64                `json:"observations"`
+	Tests        []identity.Test      `json:"tests,omitempty"` // that the stream performs
+
+	family   int64
+	artifact bool
 }
 
 // Streams lists the streams that r may see, oldest first. A stream belongs to
 // the unit of its target as a whole.
 func (db *DB) Streams(ctx context.Context, r sinew.Reader, p Page) (list []StreamInfo, next string, err error) {
-	return listing[StreamInfo]{
+	list, next, err = listing[StreamInfo]{
 		name: "streams", sort: "recorded", kind: sinew.IDStream, unit: "m.unit_id", id: "f.id",
 		from: `SELECT f.id, m.source, m.tool, m.target, f.ref, m.label, f.kind, f.version, f.seen_at, f.head_seq, f.ended, m.unit_id,
-			COALESCE(u.name, '') FROM place f JOIN family m ON m.space = f.space AND m.id = f.family_id
-			LEFT JOIN unit u ON u.space = f.space AND u.id = m.unit_id
+			COALESCE(u.name, ''), COALESCE(n.coverage, ''), COALESCE(n.basis, ''), COALESCE(n.observations, 0), COALESCE(n.artifact, 0), m.id
+			FROM place f JOIN family m ON m.space = f.space AND m.id = f.family_id
+			LEFT JOIN unit u ON u.space = f.space AND u.id = m.unit_id LEFT JOIN snapshot n ON n.space = f.space AND n.seq = f.head_seq
 			WHERE f.space = ? AND f.kind <> 'deployed'`,
 		args: func(v *view) []any { return []any{v.space.ID} },
 		scan: func(v *view, row scanner) (s StreamInfo, _ string, id int64, err error) {
 			var seen, head, unit int64
 			err = row.Scan(&id, &s.Stream.Source, &s.Stream.Tool, &s.Stream.Target, &s.Stream.Ref, &s.Stream.Label,
-				&s.Kind, &s.Version, &seen, &head, &s.Ended, &unit, &s.Application)
+				&s.Kind, &s.Version, &seen, &head, &s.Ended, &unit, &s.Application, &s.Coverage, &s.Basis, &s.Observations, &s.artifact, &s.family)
 			s.ID, s.Unit = v.public(sinew.IDStream, id), v.public(sinew.IDUnit, unit)
 			s.Seen, s.Snapshot = fromMicros(seen), v.snapshotID(head)
 			return s, "", id, err
 		},
 	}.page(ctx, db, r, p)
+	if err != nil {
+		return nil, "", err
+	}
+	return list, next, db.streamTests(ctx, r, list)
+}
+
+// streamTests says of each stream of a page which tests it performs.
+func (db *DB) streamTests(ctx context.Context, r sinew.Reader, list []StreamInfo) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return allowNothing(db.view(ctx, r, func(v *view) error {
+		families := map[int64][]identity.Found{}
+		for i := range list {
+			s := &list[i]
+			found, ok := families[s.family]
+			if !ok {
+				var err error
+				if found, err = v.found(ctx, s.family); err != nil {
+					return fmt.Errorf("tests of a stream: %w", err)
+				}
+				families[s.family] = found
+			}
+			s.Tests = identity.TestsOf(s.Stream.Tool, s.artifact, found)
+		}
+		return nil
+	}))
 }
 
 // SnapshotInfo is an accepted snapshot and what became of it.

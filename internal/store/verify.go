@@ -170,7 +170,9 @@ func (v *verifier) payload(e *sinew.Entry) error {
 	case sinew.EntryGenesis:
 		v.genesis(e)
 	case sinew.EntryCheckpoint:
-		v.checkpoint(e)
+		if err := v.checkpoint(e); err != nil {
+			return err
+		}
 	case sinew.EntryTombstone:
 		v.tombstone(e)
 	case sinew.EntryAccess:
@@ -202,20 +204,58 @@ func (v *verifier) genesis(e *sinew.Entry) {
 	}
 }
 
-func (v *verifier) checkpoint(e *sinew.Entry) {
+func (v *verifier) checkpoint(e *sinew.Entry) error {
 	var c Checkpoint
 	if err := json.Unmarshal(e.Payload, &c); err != nil {
 		v.problem(e.Seq, "it cannot be read: %v", err)
-		return
+		return nil
 	}
 	v.report.Checkpoints++
 	if err := c.verify(v.w.UUID, v.o.Key); err != nil {
 		v.problem(e.Seq, "%v", err)
 	}
+	if err := v.dump(e.Seq, &c); err != nil {
+		return err
+	}
 	at, err := entry(v.ctx, v.db.reader, v.w.ID, c.Seq)
 	if err != nil || hex.EncodeToString(at.Hash[:]) != c.Chain || c.Seq >= e.Seq {
 		v.problem(e.Seq, "the checkpoint is not of entry %d as it is now", c.Seq)
 	}
+	return nil
+}
+
+// dump checks that a checkpoint's dump is what its history hash says. That its
+// bytes have the digest is checked with the other blobs; one that was deleted
+// needs a tombstone like these.
+func (v *verifier) dump(seq int64, c *Checkpoint) error {
+	if c.Dump == "" || v.o.NoBlobs {
+		return nil
+	}
+	ref, err := c.dumpRef()
+	if err != nil {
+		return nil // told with the blobs that the entry names
+	}
+	b, err := livingBlob(v.ctx, v.db.reader, v.w.ID, ref)
+	if err != nil {
+		return allowMissing(err) // likewise
+	}
+	r := &BlobReader{ctx: v.ctx, db: v.db, id: b.id, size: b.size}
+	defer r.Close()
+	root, err := scanDump(r, func(h *dumpHeader) error {
+		if h.Workspace != v.w.UUID || h.Seq != c.Seq || h.Version != c.Version {
+			v.problem(seq, "its dump is not of this checkpoint")
+		}
+		return nil
+	}, func(int, []any) error { return nil })
+	switch {
+	case v.ctx.Err() != nil:
+		return v.ctx.Err()
+	case err != nil:
+		v.problem(seq, "%v", err)
+	case hex.EncodeToString(root[:]) != c.History:
+		v.problem(seq, "its dump has another history hash than it says")
+	}
+	return nil
 }
 
 // Tombstone is the payload of a tombstone entry: what was deleted, and why.

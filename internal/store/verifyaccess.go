@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,6 +21,18 @@ func rightAll(pseudonym string) string    { return "role of " + pseudonym }
 func rightSignIn(pseudonym string) string { return "disabled " + pseudonym }
 func rightOn(pseudonym string, unit int64) string {
 	return fmt.Sprintf("grant of %s on unit %d", pseudonym, unit)
+}
+
+func rightGroups(pseudonym string) string { return "roles by groups of " + pseudonym }
+func rightProvider(id string) string      { return "sign-in provider " + id }
+
+// groupsText is the roles that groups give, in order of the units.
+func groupsText(roles map[int64]sinew.Role) string {
+	var parts []string
+	for _, unit := range slices.Sorted(maps.Keys(roles)) {
+		parts = append(parts, fmt.Sprintf("%d=%s", unit, roles[unit]))
+	}
+	return strings.Join(parts, " ")
 }
 
 func rightToken(pseudonym string, id int64) string {
@@ -67,7 +80,25 @@ func (s accessState) apply(payload []byte) error {
 	case OpRevoke:
 		right := rightToken(c.Principal, c.Token)
 		s[right] = strings.TrimSuffix(s[right], "false") + "true"
-	case OpPassword, OpInvite, OpRedeem:
+	case OpGroups:
+		roles := map[int64]sinew.Role{}
+		if c.Role != sinew.RoleNone {
+			roles[everyUnit] = c.Role
+		}
+		for _, g := range c.Groups {
+			roles[g.Unit] = g.Role
+		}
+		if delete(s, rightGroups(c.Principal)); len(roles) > 0 {
+			s[rightGroups(c.Principal)] = groupsText(roles)
+		}
+	case OpProvider:
+		if c.Settings == nil {
+			return fmt.Errorf("the provider has no settings")
+		}
+		s[rightProvider(c.Provider)] = settingsText(c.Settings)
+	case OpProviderGone:
+		delete(s, rightProvider(c.Provider))
+	case OpPassword, OpInvite, OpRedeem, OpSession, OpSessionEnd, OpRefused:
 	default:
 		return fmt.Errorf("unknown access operation %q", c.Op)
 	}
@@ -91,21 +122,31 @@ func (db *DB) accessNow(ctx context.Context, workspace int64) (s accessState, en
 				s[rightSignIn(p.Pseudonym)] = "yes"
 			}
 		}
-		grants, err := t.QueryContext(ctx, `SELECT pseudonym, unit_id, role FROM access_grant WHERE workspace_id = $1`, workspace)
+		err = eachGrant(ctx, t, "access_grant", workspace, "", func(pseudonym string, unit int64, role sinew.Role) {
+			s[rightOn(pseudonym, unit)] = string(role)
+		})
 		if err != nil {
 			return err
 		}
-		defer grants.Close()
-		for grants.Next() {
-			var pseudonym, role string
-			var unit int64
-			if err := grants.Scan(&pseudonym, &unit, &role); err != nil {
-				return err
+		byGroups := map[string]map[int64]sinew.Role{}
+		err = eachGrant(ctx, t, "group_grant", workspace, "", func(pseudonym string, unit int64, role sinew.Role) {
+			if byGroups[pseudonym] == nil {
+				byGroups[pseudonym] = map[int64]sinew.Role{}
 			}
-			s[rightOn(pseudonym, unit)] = role
-		}
-		if err := grants.Err(); err != nil {
+			byGroups[pseudonym][unit] = role
+		})
+		if err != nil {
 			return err
+		}
+		for pseudonym, roles := range byGroups {
+			s[rightGroups(pseudonym)] = groupsText(roles)
+		}
+		known, err := providers(ctx, t, workspace, "")
+		if err != nil {
+			return err
+		}
+		for _, p := range known {
+			s[rightProvider(p.ID)] = settingsText(&p.ProviderSettings)
 		}
 		tokens, err := t.QueryContext(ctx, `
 			SELECT pseudonym, id, role, hash, units, expires_at, COALESCE(revoked_at, 0) FROM token WHERE workspace_id = $1`, workspace)

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,6 +49,7 @@ func TestScripts(t *testing.T) {
 					"mangle":       mangle,
 					"sarif":        sarif,
 					"mangle-bytes": mangleBytes,
+					"age":          age,
 				},
 				Condition: func(cond string) (bool, error) {
 					if cond == "sqlite" || cond == "postgres" {
@@ -194,6 +196,29 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the server at %s is not ready: %v", ts.Getenv("ADDR"), err)
 		}
 	}
+}
+
+// age DAYS makes the payloads of $SINEW_DATABASE older, as if so many days had
+// passed since they came.
+func age(ts *testscript.TestScript, neg bool, args []string) {
+	days := 0
+	var err error
+	if len(args) == 1 {
+		days, err = strconv.Atoi(args[0])
+	}
+	if neg || err != nil || days < 1 {
+		ts.Fatalf("usage: age DAYS")
+	}
+	dsn, driver := ts.Getenv("SINEW_DATABASE"), "sqlite"
+	if strings.HasPrefix(dsn, "postgres") {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, dsn)
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.ExecContext(context.Background(), `UPDATE blob SET created_at = created_at - $1, named_at = named_at - $1 WHERE named_at > 0`,
+		time.Duration(days*24)*time.Hour/time.Microsecond)
+	ts.Check(err)
 }
 
 // mangleBytes FILE changes one byte in the middle of a file.

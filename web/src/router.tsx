@@ -57,7 +57,7 @@ const snapshot = createRoute({
 const applications = createRoute({
   getParentRoute: () => root,
   path: '/applications',
-  validateSearch: texts('tab'),
+  validateSearch: texts('tab', 'q'),
   component: lazyRouteComponent(() => import('./pages/applications/ApplicationsPage'), 'ApplicationsPage'),
 });
 
@@ -77,7 +77,7 @@ const asset = createRoute({
 const coverage = createRoute({
   getParentRoute: () => root,
   path: '/coverage',
-  validateSearch: texts('tab', 'gap', 'app'),
+  validateSearch: texts('tab', 'gap', 'app', 'q'),
   component: lazyRouteComponent(() => import('./pages/coverage/CoveragePage'), 'CoveragePage'),
 });
 

@@ -26,7 +26,7 @@ import (
 
 // GoldenSuffix ends the name of a sample's golden: report.json has
 // report.json.golden beside it.
-const GoldenSuffix = ".golden"
+const GoldenSuffix = format.GoldenSuffix
 
 // Run checks every mapping of the engine with the samples under dir/<id>. With
 // update, goldens are written in place of being compared.
@@ -71,11 +71,7 @@ func Samples(dir string) ([]string, error) {
 }
 
 // outcome is what a golden holds.
-type outcome struct {
-	Format   string               `json:"format"`
-	Snapshot sinew.Snapshot       `json:"snapshot"`
-	Body     []sinew.SnapshotBody `json:"body"`
-}
+type outcome = format.Golden
 
 type checker struct {
 	ctx      context.Context //nolint:containedctx // of one call
@@ -93,6 +89,7 @@ func (c *checker) fail(msg string, args ...any) {
 //   - it is recognised by this mapping and by no other of the same or higher specificity;
 //   - the golden is what comes out, twice;
 //   - every finding has a tool, a title and a severity, every asset is of the ontology;
+//   - as lines of text it says the same, and its evidence is the same;
 //   - the redacted evidence gives the same result;
 //   - cut off anywhere, it gives an error with a place or a result, never a panic.
 func Check(ctx context.Context, e *format.Engine, id, sample string, update bool) []error {
@@ -110,30 +107,16 @@ func Check(ctx context.Context, e *format.Engine, id, sample string, update bool
 	}
 	c.complete(got)
 	c.golden(sample, got, update)
+	c.lines(name, data, got, secrets)
 	c.evidence(name, data, got, secrets)
 	c.cutOff(name, data)
 	return c.problems
 }
 
-// redactor has a fixed key, so that goldens hold tokens.
-func redactor() format.Redactor { return format.NewRedactor([]byte("formattest"), "test") }
+func redactor() format.Redactor { return format.GoldenRedactor() }
 
 func (c *checker) parse(name string, data []byte) (*outcome, *format.Secrets, error) {
-	o := &outcome{Body: []sinew.SnapshotBody{}}
-	in := format.Input{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}
-	res, err := c.engine.Parse(c.ctx, in, format.Options{Redactor: redactor()}, func(b sinew.SnapshotBody) error {
-		o.Body = append(o.Body, b)
-		return nil
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	if res.Format != nil {
-		o.Format = res.Format.ID
-	}
-	o.Snapshot = res.Snapshot
-	o.Snapshot.FormatSHA = "" // changes with every comment of the mapping
-	return o, res.Secrets, nil
+	return c.engine.Golden(c.ctx, format.Input{Name: name, R: bytes.NewReader(data), Size: int64(len(data))})
 }
 
 func (c *checker) recognised(name string, data []byte) {
@@ -186,7 +169,7 @@ func (c *checker) complete(got *outcome) {
 }
 
 func (c *checker) golden(sample string, got *outcome, update bool) {
-	text := indent(got)
+	text := got.Text()
 	file := sample + GoldenSuffix
 	if update {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -215,21 +198,48 @@ func indent(v any) string {
 	return b.String()
 }
 
-func (c *checker) evidence(name string, data []byte, got *outcome, secrets *format.Secrets) {
-	var evidence bytes.Buffer
+// lines compares what the sink is given with the lines of text, which take another
+// way as long as no secret is told.
+func (c *checker) lines(name string, data []byte, got *outcome, secrets *format.Secrets) {
+	var want, text bytes.Buffer
+	enc := json.NewEncoder(&want)
+	enc.SetEscapeHTML(false)
+	for _, b := range got.Body {
+		if err := enc.Encode(b); err != nil {
+			c.fail("encode: %w", err)
+			return
+		}
+	}
 	in := format.Input{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}
-	if err := format.Redact(c.ctx, in, secrets, &evidence); err != nil {
-		c.fail("redact: %w", err)
-		return
-	}
-	again, _, err := c.parse(name, evidence.Bytes())
+	opt := format.Options{Redactor: redactor(), Lines: func(line []byte) error { _, err := text.Write(line); return err }}
+	res, err := c.engine.Parse(c.ctx, in, opt, nil)
 	if err != nil {
-		c.fail("parse the redacted evidence: %w", err)
+		c.fail("parse to lines: %w", err)
 		return
 	}
-	a, b := *got, *again
-	a.Snapshot.Notes, b.Snapshot.Notes = nil, nil // the encoding of the evidence is UTF-8
-	if diff := cmp.Diff(indent(a), indent(b)); diff != "" {
+	if diff := cmp.Diff(want.String(), text.String()); diff != "" {
+		c.fail("as lines it says something else (-sink +lines):\n%s", diff)
+	}
+	res.Snapshot.FormatSHA = ""
+	if diff := cmp.Diff(indent(got.Snapshot), indent(res.Snapshot)); diff != "" {
+		c.fail("as lines it is another snapshot (-sink +lines):\n%s", diff)
+	}
+	var a, b bytes.Buffer
+	if err := errors.Join(format.Redact(c.ctx, in, secrets, &a), format.Redact(c.ctx, in, res.Secrets, &b)); err != nil {
+		c.fail("redact: %w", err)
+	} else if !bytes.Equal(a.Bytes(), b.Bytes()) {
+		c.fail("as lines its evidence is redacted otherwise")
+	}
+}
+
+func (c *checker) evidence(name string, data []byte, got *outcome, secrets *format.Secrets) {
+	in := format.Input{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}
+	own, again, err := got.FromEvidence(c.ctx, c.engine, in, secrets)
+	if err != nil {
+		c.fail("%w", err)
+		return
+	}
+	if diff := cmp.Diff(own, again); diff != "" {
 		c.fail("the redacted evidence gives another result (-report +evidence):\n%s", diff)
 	}
 }

@@ -2,18 +2,21 @@ package sandbox
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/sinewsec/sinew/internal/format"
 	"github.com/sinewsec/sinew/internal/sinew"
 )
+
+// maxBallast bounds the garbage between two runs of the collector.
+const maxBallast = 32 << 20
 
 // Child is the main function of the child process: it reads the request, puts
 // itself under its limits, parses, and writes frames. The returned error is for
@@ -45,12 +48,21 @@ func Child(ctx context.Context, stdin io.Reader, stdout io.Writer, engine func(f
 }
 
 func serve(ctx context.Context, req *request, in io.Reader, out *bufio.Writer, engine func(string) (*format.Engine, error)) error {
-	// What the collector may keep leaves room for the program itself.
-	debug.SetMemoryLimit(max(req.Memory/2, 32<<20))
-	debug.SetGCPercent(50)
+	// The collector's pace is set by what is alive, which is little here: it would
+	// run after every few megabytes, and take a third of the processor. An array
+	// that nobody touches counts as alive and takes no memory. The limit, above
+	// which it works harder, leaves room for the program itself.
+	ballast := make([]byte, min(req.Memory/8, maxBallast))
+	defer runtime.KeepAlive(ballast)
+	debug.SetMemoryLimit(max(req.Memory/2, 32<<20) + int64(len(ballast)))
+	debug.SetGCPercent(100)
 	if err := limitSelf(req.Memory, req.CPU); err != nil {
 		return fmt.Errorf("set the parser's limits: %w", err)
 	}
+	go selfWatch(ctx, req.Memory+int64(len(ballast)), watchEvery, func() {
+		_, _ = fmt.Fprintln(os.Stderr, "sinew: out of memory") // the parent knows these words
+		os.Exit(1)
+	})
 	spool, err := report(req, in)
 	if err != nil {
 		return err
@@ -70,16 +82,15 @@ func serve(ctx context.Context, req *request, in io.Reader, out *bufio.Writer, e
 		opt.Redactor = format.NewRedactor(req.Key, req.KeyID)
 	}
 	input := format.Input{Name: req.Name, R: spool, Size: spool.Size()}
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line)
-	enc.SetEscapeHTML(false)
-	res, err := e.Parse(ctx, input, opt, func(b sinew.SnapshotBody) error {
-		line.Reset()
-		if err := enc.Encode(b); err != nil {
-			return fmt.Errorf("write a line: %w", err)
+	opt.Lines = func(line []byte) error { return writeFrame(out, frameBody, line) }
+	clean := false
+	if req.Evidence {
+		opt.Clean = func() error {
+			clean = true
+			return errors.Join(writeFrame(out, frameClean, nil), out.Flush())
 		}
-		return writeFrame(out, frameBody, line.Bytes())
-	})
+	}
+	res, err := e.Parse(ctx, input, opt, nil)
 	if err != nil {
 		return err
 	}
@@ -94,7 +105,7 @@ func serve(ctx context.Context, req *request, in io.Reader, out *bufio.Writer, e
 	if err := writeFrame(out, frameResult, text); err != nil {
 		return err
 	}
-	if !req.Evidence {
+	if !req.Evidence || clean {
 		return nil
 	}
 	return format.Redact(ctx, input, res.Secrets, frames{out})

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !unix
 
 package sandbox
 
@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// On systems other than Linux the child has its own memory limit for the
-// collector, the limits of package format and a limit on wall time; nothing
-// watches its resident set.
+// On systems without rlimits the child watches its own memory (selfwatch.go), and
+// the parent limits wall time.
 
 func passFile(*exec.Cmd, *os.File) bool { return false }
 

@@ -39,7 +39,7 @@ type Options struct {
 	Memory   int64         // resident bytes; 256 MiB
 	CPU      time.Duration // 30 min
 	Wall     time.Duration // 60 min
-	Evidence io.Writer     // takes the redacted report after the last line; nil for none
+	Evidence io.Writer     // takes the redacted report; nil for none
 
 	// Raw takes the lines of the body as the child wrote them, JSON with a newline,
 	// in the place of the sink: decoding them costs as much as mapping them did.
@@ -83,6 +83,7 @@ type result struct {
 const (
 	frameBody     = 'b' // sinew.SnapshotBody
 	frameResult   = 'r' // result
+	frameClean    = 'c' // the report tells no secrets: the parent's copy is the evidence
 	frameEvidence = 'e' // bytes of the redacted report
 	frameError    = 'x' // sinew.Error
 	frameEnd      = 'z'
@@ -98,7 +99,8 @@ type Result struct {
 }
 
 // Run parses a spooled report in a child process of exe and gives the body's
-// lines to the sink, then the redacted report to opt.Evidence. The engine
+// lines to the sink, then, or at the same time from another goroutine, the redacted
+// report to opt.Evidence. The engine
 // resolves the format that the child names; both must have been made from the
 // same mappings. A child that breaks a limit is killed: CodeTooLarge.
 func Run(ctx context.Context, exe string, engine *format.Engine, name string, spool *format.Spool, opt Options, sink format.Sink) (*Result, error) {
@@ -134,7 +136,8 @@ func (c *child) run(ctx context.Context, exe string, engine *format.Engine, spoo
 			cancel()
 		}
 	}()
-	res, err := c.receive(stdout, engine, sink)
+	res, err := c.receive(ctx, stdout, engine, spool, sink)
+	err = c.copied.wait(err)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		c.ended = true
 		cancel() // nobody listens to the child any more
@@ -165,6 +168,7 @@ type child struct {
 	cmd     *exec.Cmd
 	caller  context.Context //nolint:containedctx // of one call
 	stderr  tail
+	copied  copying
 	ended   bool         // by us, since nobody listens any more
 	peak    atomic.Int64 // resident bytes, as far as seen
 	tooBig  atomic.Bool
@@ -202,8 +206,38 @@ func (e *sinkFailed) Unwrap() error { return e.err }
 
 var errBroken = errors.New("the parser broke off")
 
+// copying writes a report that tells no secrets to the evidence, while the lines of
+// its body come in.
+type copying struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+func (c *copying) start(ctx context.Context, spool *format.Spool, to io.Writer) {
+	ctx, c.stop = context.WithCancel(ctx)
+	c.done = make(chan error, 1)
+	go func() { c.done <- format.Redact(ctx, format.Input{R: spool, Size: spool.Size()}, nil, to) }()
+}
+
+// wait ends the copying: at once, if something else failed.
+func (c *copying) wait(failed error) error {
+	if c.done == nil {
+		return failed
+	}
+	defer c.stop()
+	if failed != nil {
+		c.stop()
+		<-c.done //nolint:errcheck // what failed first is told
+		return failed
+	}
+	if err := <-c.done; err != nil {
+		return &sinkFailed{fmt.Errorf("keep the evidence: %w", err)}
+	}
+	return nil
+}
+
 // receive reads the child's frames.
-func (c *child) receive(r io.Reader, engine *format.Engine, sink format.Sink) (*Result, error) {
+func (c *child) receive(ctx context.Context, r io.Reader, engine *format.Engine, spool *format.Spool, sink format.Sink) (*Result, error) {
 	br := bufio.NewReaderSize(r, 256<<10)
 	var res *Result
 	var buf []byte
@@ -240,11 +274,14 @@ func (c *child) receive(r io.Reader, engine *format.Engine, sink format.Sink) (*
 					return nil, err
 				}
 			}
-		case frameEvidence:
-			if c.opt.Evidence != nil {
-				if _, err := c.opt.Evidence.Write(payload); err != nil {
-					return nil, &sinkFailed{fmt.Errorf("keep the evidence: %w", err)}
-				}
+		case frameClean, frameEvidence:
+			if c.opt.Evidence == nil || c.copied.done != nil {
+				return nil, errBroken
+			}
+			if kind == frameClean {
+				c.copied.start(ctx, spool, c.opt.Evidence)
+			} else if _, err := c.opt.Evidence.Write(payload); err != nil {
+				return nil, &sinkFailed{fmt.Errorf("keep the evidence: %w", err)}
 			}
 		case frameError:
 			e := &sinew.Error{}

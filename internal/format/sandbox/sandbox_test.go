@@ -182,6 +182,34 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A report without secrets is its own evidence, byte for byte, whether it was known
+// by the kind of report or only after the last row; a disk that is full while it is
+// copied ends the parse with that error.
+func TestCleanEvidence(t *testing.T) {
+	for _, report := range []string{
+		`{"target": "shop", "results": [{"title": "a"}, {"title": "b", "secret": ""}]}`,
+		"Title,Secret\nx,\n",
+	} {
+		o := parse(t, Options{Key: []byte("key"), KeyID: "k1"}, text(report))
+		if o.err != nil || o.count == 0 {
+			t.Fatalf("%d lines, %v", o.count, o.err)
+		}
+		if o.evidence.String() != report || o.res.Secrets != 0 {
+			t.Errorf("evidence %q of %q", o.evidence.String(), report)
+		}
+	}
+	full := errors.New("disk full")
+	o := parse(t, Options{Key: []byte("key"), Evidence: writeFunc(func([]byte) (int, error) { return 0, full })},
+		repeat(`{"results": [{"title": "a"}`, `,{"title": "x"}`, 100_000, `]}`))
+	if !errors.Is(o.err, full) {
+		t.Errorf("got %v", o.err)
+	}
+}
+
+type writeFunc func([]byte) (int, error)
+
+func (f writeFunc) Write(p []byte) (int, error) { return f(p) }
+
 func TestSinkError(t *testing.T) {
 	engine, err := newEngine()
 	if err != nil {

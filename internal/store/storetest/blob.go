@@ -259,7 +259,9 @@ func testRetention(t *testing.T, e *env) {
 	}
 	e.ok(db.SetRetention(t.Context(), e.admin(), store.BlobEvidence, 7))
 	retain(1)
-	e.code(db.SetRetention(t.Context(), e.admin(), store.BlobBody, 7), sinew.CodeInvalid, "bodies are kept")
+	e.code(db.SetRetention(t.Context(), e.admin(), store.BlobAssignment, 7), sinew.CodeInvalid, "assignments are kept")
+	e.code(db.SetRetention(t.Context(), e.admin(), "reports", 7), sinew.CodeInvalid, "an unknown kind")
+	e.ok(db.SetRetention(t.Context(), e.admin(), store.BlobBody, 7)) // which the store alone deletes none of
 	e.code(db.SetRetention(t.Context(), sinew.Reader{Workspace: e.ws.ID, All: sinew.RoleDeveloper}, store.BlobEvidence, 7), sinew.CodeDenied, "by a developer")
 	// The hourly maintenance does the same.
 	e.clock.move(30 * 24 * time.Hour)
@@ -270,7 +272,10 @@ func testRetention(t *testing.T, e *env) {
 	e.verified()
 	days, err := db.Retention(t.Context(), e.ws.ID)
 	e.ok(err)
-	if days[store.BlobEvidence] != 7 || days[store.BlobBody] != 0 {
+	if n := e.query(`SELECT COUNT(*) FROM blob WHERE kind = 'body' AND deleted_seq IS NULL`); n != 3 {
+		t.Errorf("%d bodies are left, want 3", n)
+	}
+	if days[store.BlobEvidence] != 7 || days[store.BlobBody] != 7 || days[store.BlobAssignment] != 0 {
 		t.Errorf("retention %v", days)
 	}
 }

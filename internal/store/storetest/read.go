@@ -28,7 +28,15 @@ func testIsolation(t *testing.T, e *env) {
 	bankStream := sinew.PublicID(w.ws.UUID, sinew.IDStream, w.places["main of "+secretWord+"/core"])
 	admin, err := db.CreatePrincipal(ctx, w.admin(), store.NewPrincipal{Login: secretWord, All: sinew.RoleAdmin})
 	e.ok(err)
+	bankSession, err := db.CreateSession(ctx, sinew.Reader{Workspace: w.ws.ID, Principal: admin.Pseudonym}, store.NewSession{Hash: [32]byte{9}, Agent: secretWord})
+	e.ok(err)
+	bankProvider := keycloak()
+	bankProvider.Name = secretWord
+	e.ok(db.CreateProvider(ctx, w.admin(), bankProvider))
 	e.exec(`UPDATE finding SET unit_id = $1 WHERE obs_seq = $2 AND obs_n = 9`, bank, w.snapshots["shop/api"])
+	bankDecision := sinew.PublicID(w.ws.UUID, sinew.IDDecision, w.snapshots[secretWord+"/core"]<<28)
+	bankView, err := db.CreateView(ctx, w.admin(), store.SavedView{Name: secretWord, Scope: store.ViewUnit, Application: secretWord})
+	e.ok(err)
 	query, err := filter.Parse("app:" + secretWord)
 	e.ok(err)
 	page := store.Page{Limit: 1000}
@@ -75,6 +83,44 @@ func testIsolation(t *testing.T, e *env) {
 		"Snapshots of a stream": func(r sinew.Reader) (any, error) {
 			return list(db.Snapshots(ctx, r, store.SnapshotFilter{Stream: bankStream}, page))
 		},
+		"Groups": func(r sinew.Reader) (any, error) { return list(db.Groups(ctx, r, nil, "file", page)) },
+		"Groups by application": func(r sinew.Reader) (any, error) {
+			return list(db.Groups(ctx, r, nil, "application", page))
+		},
+		"Decisions": func(r sinew.Reader) (any, error) { return list(db.Decisions(ctx, r, page)) },
+		"DecidedOn": func(r sinew.Reader) (any, error) {
+			_, got, err := db.DecidedOn(ctx, r, bankDecision)
+			return got, err
+		},
+		"Targets of the bank": func(r sinew.Reader) (any, error) {
+			got, _, err := db.Targets(ctx, r, query, 100)
+			if len(got) > 0 {
+				t.Errorf("%d findings of the bank", len(got))
+			}
+			return got, err
+		},
+		"Targets": func(r sinew.Reader) (any, error) {
+			got, _, err := db.Targets(ctx, r, nil, 100)
+			return got, err
+		},
+		"TargetsNamed":  func(r sinew.Reader) (any, error) { return db.TargetsNamed(ctx, r, []string{bankMerged}) },
+		"FindingSource": func(r sinew.Reader) (any, error) { return db.FindingSource(ctx, r, bankFinding) },
+		"Coverage":      func(r sinew.Reader) (any, error) { return db.Coverage(ctx, r) },
+		"Onboarding":    func(r sinew.Reader) (any, error) { return db.Onboarding(ctx, r) },
+		"Views":         func(r sinew.Reader) (any, error) { return list(db.Views(ctx, r, page)) },
+		"View":          func(r sinew.Reader) (any, error) { return db.View(ctx, r, bankView.ID) },
+		"UpdateView": func(r sinew.Reader) (any, error) {
+			return db.UpdateView(ctx, r, bankView.ID, store.SavedView{Name: "x", Scope: store.ViewPrivate})
+		},
+		"DeleteView": func(r sinew.Reader) (any, error) { return nil, db.DeleteView(ctx, r, bankView.ID) },
+		"CreateView": func(r sinew.Reader) (any, error) {
+			return db.CreateView(ctx, r, store.SavedView{Name: "x", Scope: store.ViewUnit, Application: secretWord})
+		},
+		"Projection": func(r sinew.Reader) (any, error) { return db.Projection(ctx, r) },
+		"SearchLog": func(r sinew.Reader) (any, error) {
+			got, _, err := db.SearchLog(ctx, r, store.LogSearch{Limit: 100})
+			return got, err
+		},
 		"Deployed": func(r sinew.Reader) (any, error) { return list(db.Deployed(ctx, r, page)) },
 		"Refs":     func(r sinew.Reader) (any, error) { return list(db.Refs(ctx, r, page)) },
 		"OpenEvidence of a repository with a part that is the bank's": func(r sinew.Reader) (any, error) {
@@ -109,6 +155,23 @@ func testIsolation(t *testing.T, e *env) {
 		},
 		"Tokens":      func(r sinew.Reader) (any, error) { return db.Tokens(ctx, r) },
 		"RevokeToken": func(r sinew.Reader) (any, error) { return nil, db.RevokeToken(ctx, r, 1) },
+		"ChangePassword": func(r sinew.Reader) (any, error) {
+			return nil, db.ChangePassword(ctx, r, admin.Pseudonym, "x", "")
+		},
+		"CreateSession": func(r sinew.Reader) (any, error) {
+			return db.CreateSession(ctx, r, store.NewSession{Hash: [32]byte{1}}) // these readers are nobody
+		},
+		"Sessions":   func(r sinew.Reader) (any, error) { return db.Sessions(ctx, r) },
+		"EndSession": func(r sinew.Reader) (any, error) { return nil, db.EndSession(ctx, r, bankSession.ID) },
+		"Providers":  func(r sinew.Reader) (any, error) { return db.Providers(ctx, r) },
+		"Provider":   func(r sinew.Reader) (any, error) { return db.Provider(ctx, r, "keycloak") },
+		"CreateProvider": func(r sinew.Reader) (any, error) {
+			p := keycloak()
+			p.ID, p.Issuer = "mine", "https://mine.example.org"
+			return nil, db.CreateProvider(ctx, r, p)
+		},
+		"UpdateProvider": func(r sinew.Reader) (any, error) { return nil, db.UpdateProvider(ctx, r, bankProvider) },
+		"DeleteProvider": func(r sinew.Reader) (any, error) { return nil, db.DeleteProvider(ctx, r, "keycloak") },
 		"CreateInvite": func(r sinew.Reader) (any, error) {
 			return nil, db.CreateInvite(ctx, r, sinew.RoleAdmin, [32]byte{1}, monday.AddDate(1, 0, 0))
 		},
@@ -168,7 +231,7 @@ func testIsolation(t *testing.T, e *env) {
 	// The same questions are answered to who may ask.
 	may := w.admin()
 	for _, name := range []string{
-		"Finding", "Finding merged", "Findings", "Applications", "UnitByName", "UnitNames", "Rules", "Streams", "Snapshots",
+		"Groups", "Groups by application", "Coverage", "Views", "View", "Finding", "Finding merged", "Findings", "Applications", "UnitByName", "UnitNames", "Rules", "Streams", "Snapshots",
 		"Snapshot", "OpenEvidence", "Deployed", "Refs", "Assets", "Asset", "Log", "Entry", "Principals", "Principal", "Counts",
 	} {
 		got, err := cases[name](may)

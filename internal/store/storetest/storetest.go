@@ -50,6 +50,9 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"access: the last administrator stays", testLastAdmin},
 		{"access: tokens", testTokens},
 		{"access: invitations", testInvites},
+		{"access: sessions", testSessions},
+		{"access: sign-in providers", testProviders},
+		{"access: people of a provider", testFederated},
 
 		{"read: nobody sees a foreign unit", testIsolation},
 		{"read: findings by filter", testFilters},
@@ -57,9 +60,17 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"read: cursors of others", testCursors},
 		{"read: detail", testDetail},
 		{"read: counts", testCounts},
+		{"read: groups are what their filters find", testGroups},
+		{"read: what was decided", testDecisions},
+		{"read: coverage", testCoverage},
+		{"read: the log is searched", testSearchLog},
+		{"read: first steps", testOnboarding},
+		{"views: who sees and who changes them", testViews},
 		{"read: a generation is seen at once", testGenerations},
 
 		{"hash: every table counts", testHashes},
+		{"dump: a projection from a checkpoint", testDump},
+		{"dump: old ones go, the newest stays", testOldDumps},
 		{"backup: on either engine", testBackup},
 		{"backup: what is cut off or altered is refused", testBadBackup},
 	} {

@@ -55,6 +55,7 @@ func (e *env) project() *world {
 		w.place(s, "main of "+f.target, store.PlaceRow{ID: id + 1, Family: id, Kind: sinew.PlaceDefault, Ref: "main", Head: seq, SeenAt: day(i)})
 		s.SaveSnapshot(store.SnapshotRow{
 			Seq: seq, Family: id, Place: id + 1, Unit: f.unit, At: day(i), Received: day(i), Body: []byte{1}, Assignment: []byte{1}, Result: `{"new":1}`,
+			Coverage: sinew.CoverageComplete, Basis: sinew.BasisDeclared, Observed: 10,
 		})
 	}
 	web := w.snapshots["shop/web"] << 28
@@ -114,7 +115,7 @@ func (w *world) fill(s *store.Stage) {
 				ID: family + n, Family: family, Unit: unit, Place: family + 1, Class: sinew.ClassDependency, State: sinew.StateOpen,
 				Severity: int(n % 5), Tool: "trivy", Rule: fmt.Sprintf("CVE-2026-%d", n), Title: fmt.Sprintf("Title %c of %s", 'A'+n, target),
 				CWE: " 79 ", IDs: fmt.Sprintf(" CVE-2026-%d GHSA-%d ", n, n), File: fmt.Sprintf("src/%s/go.sum", target), Line: n,
-				Package: "openssl", Version: "1.0", PURL: "pkg:generic/openssl@1.0", FirstSeen: day(int(n)), Since: day(int(n)), ObsSeq: seq, ObsN: n,
+				Cause: "upgrade openssl 1.0", Package: "openssl", Version: "1.0", PURL: "pkg:generic/openssl@1.0", FirstSeen: day(int(n)), Since: day(int(n)), ObsSeq: seq, ObsN: n,
 			}
 			switch n {
 			case 1:
@@ -124,9 +125,10 @@ func (w *world) fill(s *store.Stage) {
 			case 3:
 				f.State, f.LastSeen, f.Reopened = sinew.StateNotObserved, day(20), 2
 			case 4:
-				f.Class, f.Package, f.PURL, f.Version, f.Host = sinew.ClassHost, "", "", "", "Host-4.example.org"
+				f.Class, f.Package, f.PURL, f.Version, f.Host, f.Cause = sinew.ClassHost, "", "", "", "Host-4.example.org", "Rule *"
+
 			case 5:
-				f.Class, f.Package, f.PURL, f.Version = sinew.ClassResource, "", "", ""
+				f.Class, f.Package, f.PURL, f.Version, f.Cause = sinew.ClassResource, "", "", "", ""
 				f.Resource, f.Endpoint, f.Image, f.CWE, f.Service = "arn:aws:s3:::50%_bucket", "GET https://example.org/a?b", "registry/x", "", "web"
 			}
 			w.ok(s.NewFinding(w.Context(), &f, target))
@@ -150,7 +152,10 @@ func (w *world) fill(s *store.Stage) {
 			}))
 		}
 		s.NewRedirect(store.RedirectRow{Old: family + 100, New: family})
-		w.ok(s.Verdict(w.Context(), &store.VerdictRow{Birth: family + 100, Seq: seq, Verdict: sinew.VerdictTriaged, Actor: "p1", At: day(3)}))
+		w.ok(s.Verdict(w.Context(), &store.VerdictRow{
+			Birth: family + 100, Seq: seq, Verdict: sinew.VerdictTriaged, Actor: "p1", At: day(3), Words: seq, WordsBy: "p1",
+		}))
+		s.SaveDecision(store.DecisionRow{Seq: seq, At: day(3), Actor: "p1", Verdict: sinew.VerdictTriaged, Findings: 1})
 	}
 }
 
@@ -167,12 +172,12 @@ func (w *world) assets() {
 		w.exec(`INSERT INTO relation (space, place_id, kind, from_id, to_id, gen_from, at, known_at, seq, confidence, method)
 			VALUES ($1, $2, 'runs_on', 100, $3, 1, 5, 6, 2, 0, '')`, w.space.ID, place, id)
 	}
-	w.exec(`INSERT INTO ruleset (space, seq, document) VALUES ($1, 1, $2)`, w.space.ID, `{"applications":["`+secretWord+`"]}`)
+	w.exec(`INSERT INTO ruleset (space, seq, document) VALUES ($1, 1, $2)`, w.space.ID, `{"schema":"rules/v1","applications":[{"name":"shop","match":[{"target":"shop/**"}]},{"name":"`+secretWord+`","match":[{"target":"`+secretWord+`/**"},{"target":"shop/api","path":"vault"}]}]}`)
 	for i, target := range []string{"shop/web", secretWord + "/core"} {
 		w.exec(`INSERT INTO ref_state (space, target, ref, event, into_ref, at, seq) VALUES ($1, $2, 'old', 'deleted', '', 1, $3)`, w.space.ID, target, 2+i)
 	}
 	for i, unit := range []int64{shop, shop, bank} {
-		w.exec(`INSERT INTO deployment (space, seq, unit_id, service, environment, version, at) VALUES ($1, $2, $3, 'web', 'prod', 'abc', 5)`, w.space.ID, 2+i, unit)
+		w.exec(`INSERT INTO deployment (space, seq, unit_id, service, environment, version, at, units) VALUES ($1, $2, $3, 'web', 'prod', 'abc', 5, '')`, w.space.ID, 2+i, unit)
 	}
 }
 

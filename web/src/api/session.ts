@@ -1,5 +1,5 @@
 // Who is signed in.
-import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { queryOptions, useMutation, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { answer, api, ApiError, setCsrf, type Schemas } from './client';
 
 export type Session = Schemas['SessionInfo'];
@@ -30,7 +30,7 @@ export function useSignIn() {
     mutationFn: (body: { login: string; password: string }) => answer(api.POST('/api/v1/session', { body })),
     onSuccess: (session) => {
       setCsrf(session.csrf);
-      client.clear();
+      forget(client);
       client.setQueryData(sessionQuery.queryKey, session);
     },
   });
@@ -42,10 +42,15 @@ export function useSignOut() {
     mutationFn: () => answer(api.DELETE('/api/v1/session')),
     onSettled: () => {
       setCsrf('');
-      client.clear();
       client.setQueryData(sessionQuery.queryKey, null);
+      forget(client);
     },
   });
+}
+
+/** Drops what somebody else saw. The session itself stays in its place: whoever shows it watches that very entry. */
+function forget(client: QueryClient) {
+  client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
 }
 
 export const providersQuery = queryOptions({

@@ -129,7 +129,12 @@ function Account({ session }: { session: Session }) {
           />
         </Box>
         <Menu.Divider />
-        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => signOut.mutate(undefined, { onSettled: () => void navigate({ to: '/signin' }) })}>
+        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() =>
+            signOut.mutate(undefined, {
+              // Where a provider signed one in, it is asked to end its session as well.
+              onSettled: () => (session.logout ? window.location.assign(session.logout) : void navigate({ to: '/signin' })),
+            })
+          }>
           {words.signOut}
         </Menu.Item>
       </Menu.Dropdown>

@@ -1,3 +1,19 @@
+// Why signing in with a provider failed, by the code in the address.
+const failures: Record<string, string> = {
+  unknown_provider: 'There is no such provider, or it is switched off.',
+  provider_down: 'The provider does not answer. Try again in a minute, or use a password.',
+  client: 'The provider does not accept our client id or secret. An administrator can mend it under Settings, Sign-in providers.',
+  refused: 'The provider did not let you in, or you declined.',
+  state: 'That sign-in was begun too long ago or in another browser. Begin again.',
+  issuer: 'The answer came from another provider than the one that was asked. Begin again.',
+  code: 'The provider’s answer was used before or is too old. Begin again.',
+  token: 'The provider’s answer could not be verified. Begin again; if it stays so, tell an administrator.',
+  claims: 'The provider does not say who you are in the way that we were told. An administrator can mend it.',
+  no_role: 'The provider knows you, but none of your groups has a role here. Ask an administrator of this workspace.',
+  disabled: 'An administrator keeps this account out.',
+  busy: 'Too many attempts. Wait a minute.',
+};
+
 export const shell = {
   product: 'sinew',
   nav: {
@@ -27,7 +43,7 @@ export const shell = {
     with: (name: string) => `Sign in with ${name}`,
     ended: 'Your session has ended. Sign in to go on where you were.',
     help: 'No account? Ask an administrator of this workspace for a one-time link. The first administrator finds his in what `sinew serve` printed.',
-    failed: (code: string) => `Signing in with the provider failed (${code}).`,
+    failed: (code: string) => failures[code] ?? `Signing in with the provider failed (${code}).`,
   },
   error: {
     title: 'This could not be loaded',

@@ -1,6 +1,7 @@
 import { Alert, Anchor, Button, Code, Group, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle, IconLock, IconMapOff, IconPlugConnectedX } from '@tabler/icons-react';
 import { ApiError } from '../api/client';
+import { sentence } from '../lib/sentence';
 import { text } from '../text';
 
 /** An error with its own face: what happened, what to do next, and the id under which the server's log knows it. */
@@ -11,9 +12,9 @@ export function Fault({ error, retry }: { error: unknown; retry?: () => void }) 
   return (
     <Alert role="alert" color={face.color} icon={<face.icon aria-hidden />} title={face.title}>
       <Stack gap="xs">
-        <Text size="sm">{face.help ?? problem?.detail ?? words.brokenHelp}</Text>
+        <Text size="sm">{face.help ?? (problem?.detail ? sentence(problem.detail) : words.brokenHelp)}</Text>
         {problem?.where && <Text size="sm">{problem.where}</Text>}
-        {problem?.next && <Text size="sm">{problem.next}</Text>}
+        {problem?.next && <Text size="sm">{sentence(problem.next)}</Text>}
         <Group gap="sm">
           {retry && (
             <Button size="xs" variant="default" onClick={retry}>

@@ -44,6 +44,7 @@ CREATE TABLE blob (
 );
 CREATE UNIQUE INDEX blob_digest ON blob (workspace_id, digest, kind) WHERE complete = 1 AND deleted_seq IS NULL;
 CREATE INDEX blob_age ON blob (workspace_id, kind, named_at);
+CREATE INDEX blob_name ON blob (workspace_id, digest, kind);  -- also those that were deleted
 
 CREATE TABLE blob_frame (
     blob_id    BIGINT  NOT NULL,
@@ -102,6 +103,66 @@ CREATE TABLE token (
 );
 CREATE UNIQUE INDEX token_hash ON token (hash);
 
+CREATE TABLE provider (                       -- of sign-in by OpenID Connect
+    workspace_id BIGINT NOT NULL,
+    id           TEXT   NOT NULL,             -- in addresses
+    name         TEXT   NOT NULL,
+    issuer       TEXT   NOT NULL,
+    client_id    TEXT   NOT NULL,
+    secret       BYTEA  NOT NULL,             -- sealed with a key derived from the master key; empty for none
+    scopes       TEXT   NOT NULL,             -- JSON array
+    groups_claim TEXT   NOT NULL,
+    login_claim  TEXT   NOT NULL,
+    mappings     TEXT   NOT NULL,             -- JSON array: which group has which role where
+    default_role TEXT   NOT NULL,             -- of whoever signs in, on every unit, or ''
+    enabled      INTEGER NOT NULL,
+    created_at   BIGINT NOT NULL,
+    updated_at   BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+);
+CREATE UNIQUE INDEX provider_issuer ON provider (workspace_id, issuer);
+
+CREATE TABLE identity (                       -- who a principal is to a provider: personal attributes too
+    workspace_id BIGINT NOT NULL,
+    issuer       TEXT   NOT NULL,
+    subject      TEXT   NOT NULL,
+    pseudonym    TEXT   NOT NULL,
+    login        TEXT   NOT NULL,             -- to show; nobody signs in by it
+    member_of    TEXT   NOT NULL,             -- groups, a JSON array, as the last sign-in said
+    created_at   BIGINT NOT NULL,
+    seen_at      BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, issuer, subject)
+);
+CREATE UNIQUE INDEX identity_principal ON identity (workspace_id, pseudonym);
+
+CREATE TABLE group_grant (                    -- roles by groups; those by hand are in access_grant and principal
+    workspace_id BIGINT NOT NULL,
+    pseudonym    TEXT   NOT NULL,
+    unit_id      BIGINT NOT NULL,             -- -1 for every unit
+    role         TEXT   NOT NULL,
+    PRIMARY KEY (workspace_id, pseudonym, unit_id)
+);
+
+CREATE TABLE session (                        -- of browsers; not in backups: a restore signs everybody out
+    workspace_id BIGINT NOT NULL,
+    id           TEXT   NOT NULL,
+    pseudonym    TEXT   NOT NULL,
+    provider     TEXT   NOT NULL,             -- '' for a password
+    hash         BYTEA  NOT NULL,             -- sha256 of the secret
+    old_hash     BYTEA,                       -- of the one before it
+    rotated_at   BIGINT NOT NULL,             -- when hash was made
+    confirmed_at BIGINT NOT NULL,             -- when it was first shown to us; 0 until then, while the old one lives
+    created_at   BIGINT NOT NULL,
+    seen_at      BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL,
+    address      TEXT   NOT NULL,
+    agent        TEXT   NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+);
+CREATE UNIQUE INDEX session_hash ON session (hash);
+CREATE INDEX session_old_hash ON session (old_hash) WHERE old_hash IS NOT NULL;
+CREATE INDEX session_principal ON session (workspace_id, pseudonym);
+
 CREATE TABLE invite (                         -- one-time links
     hash         BYTEA  PRIMARY KEY,
     workspace_id BIGINT NOT NULL,
@@ -127,6 +188,23 @@ CREATE TABLE retention (
     days         BIGINT  NOT NULL,            -- 0 keeps for ever
     PRIMARY KEY (workspace_id, kind)
 );
+
+CREATE TABLE saved_view (                     -- a list of findings that somebody gave a name
+    workspace_id BIGINT NOT NULL,
+    id           BIGINT NOT NULL,
+    owner        TEXT   NOT NULL,             -- pseudonym
+    scope        TEXT   NOT NULL,             -- private, unit, everyone
+    unit_id      BIGINT NOT NULL,             -- of scope unit
+    name         TEXT   NOT NULL,
+    filter       TEXT   NOT NULL,
+    tab          TEXT   NOT NULL,
+    sort         TEXT   NOT NULL,
+    columns      TEXT   NOT NULL,             -- JSON array of names
+    grouping     TEXT   NOT NULL,             -- what the rows are grouped by, or ''
+    updated_at   BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+);
+CREATE INDEX saved_view_owner ON saved_view (workspace_id, owner);
 
 -- projections ---------------------------------------------------------------
 
@@ -167,6 +245,8 @@ CREATE TABLE family (
     label   TEXT   NOT NULL,
     unit_id BIGINT NOT NULL,                  -- of the target as a whole
     folds   BIGINT NOT NULL DEFAULT 0,        -- how often it was folded again: 0 while births are in fold order
+    undo_from   BIGINT NOT NULL DEFAULT 0,    -- the first of its steps that can be taken back
+    assigned_seq BIGINT NOT NULL DEFAULT 0,   -- newest entry by which its findings were assigned to units anew
     PRIMARY KEY (space, id)
 );
 CREATE UNIQUE INDEX family_key ON family (space, target, tool, source, label);
@@ -200,6 +280,10 @@ CREATE TABLE snapshot (
     raw_mac     TEXT   NOT NULL,              -- keyed digest of the upload
     body        BYTEA  NOT NULL,
     assignment  BYTEA  NOT NULL,
+    coverage    TEXT   NOT NULL,              -- status: complete, partial, failed, or '' for not told
+    basis       TEXT   NOT NULL,              -- proven, declared
+    artifact    INTEGER NOT NULL,             -- 1 when it is of a built artifact, named by digest
+    observations BIGINT NOT NULL,
     result      TEXT   NOT NULL,              -- JSON: new, unchanged, changed, reopened, fixed, not observed, and why
     PRIMARY KEY (space, seq)
 );
@@ -235,6 +319,7 @@ CREATE TABLE finding (
     host        TEXT     NOT NULL,
     resource    TEXT     NOT NULL,            -- id, else name, else type
     endpoint    TEXT     NOT NULL,            -- 'GET https://...', or the URL alone
+    cause       TEXT     NOT NULL,            -- root cause: what mends it and others together
     owner       TEXT     NOT NULL,
     verdict     TEXT     NOT NULL,            -- standing decision
     verdict_by  TEXT     NOT NULL,            -- pseudonym, or 'tool'
@@ -255,6 +340,21 @@ CREATE INDEX finding_ended ON finding (space, gen_to) WHERE gen_to IS NOT NULL;
 CREATE INDEX finding_family ON finding (space, family_id, id);
 CREATE INDEX finding_unit ON finding (space, unit_id);
 CREATE INDEX finding_host ON finding (space, host) WHERE host <> '';
+CREATE INDEX finding_until ON finding (space, until) WHERE until > 0;
+
+CREATE TABLE finding_segment (                -- packed columns of versions of finding (docs/decisions/011)
+    space    BIGINT  NOT NULL,
+    id       BIGINT  NOT NULL,
+    gen_from BIGINT  NOT NULL,                -- the newest in it
+    entries  INTEGER NOT NULL,
+    trigrams BYTEA   NOT NULL,                -- filter over those of its texts
+    numbers  BYTEA   NOT NULL,
+    texts    BYTEA   NOT NULL,
+    PRIMARY KEY (space, id)
+);
+CREATE INDEX finding_segment_gen ON finding_segment (space, gen_from);
+-- They are compressed already.
+ALTER TABLE finding_segment ALTER trigrams SET STORAGE EXTERNAL, ALTER numbers SET STORAGE EXTERNAL, ALTER texts SET STORAGE EXTERNAL;
 
 CREATE TABLE presence (
     space      BIGINT   NOT NULL,
@@ -285,6 +385,33 @@ CREATE INDEX presence_place ON presence (space, place_id, finding_id);
 CREATE INDEX presence_gen ON presence (space, gen_from);
 CREATE INDEX presence_ended ON presence (space, gen_to) WHERE gen_to IS NOT NULL;
 
+CREATE TABLE step (                           -- what a family was folded from, in fold order (docs/decisions/012)
+    space     BIGINT NOT NULL,
+    family_id BIGINT NOT NULL,
+    n         BIGINT NOT NULL,
+    item      BIGINT NOT NULL,                -- entry that is folded: snapshot, ref, deployment, end, decision
+    entry     BIGINT NOT NULL,                -- entry in whose projection it was: a later one, if it was folded again
+    size      BIGINT NOT NULL,                -- bytes of its parts
+    gen_from  BIGINT NOT NULL,
+    gen_to    BIGINT,
+    PRIMARY KEY (space, family_id, n, gen_from)
+);
+CREATE INDEX step_gen ON step (space, gen_from);
+CREATE INDEX step_ended ON step (space, gen_to) WHERE gen_to IS NOT NULL;
+
+CREATE TABLE step_part (                      -- how a step is taken back
+    space     BIGINT NOT NULL,
+    family_id BIGINT NOT NULL,
+    n         BIGINT NOT NULL,
+    part      BIGINT NOT NULL,
+    data      BYTEA  NOT NULL,
+    gen_from  BIGINT NOT NULL,
+    gen_to    BIGINT,
+    PRIMARY KEY (space, family_id, n, part, gen_from)
+);
+CREATE INDEX step_part_gen ON step_part (space, gen_from);
+CREATE INDEX step_part_ended ON step_part (space, gen_to) WHERE gen_to IS NOT NULL;
+
 CREATE TABLE redirect (
     space    BIGINT NOT NULL,
     old_id   BIGINT NOT NULL,
@@ -305,9 +432,32 @@ CREATE TABLE verdict (                        -- every decision, on the birth th
     until    BIGINT NOT NULL,                 -- 0 for none
     owner    TEXT   NOT NULL,
     at       BIGINT NOT NULL,
+    undoes   BIGINT NOT NULL,                 -- seq of the decision that it takes back; 0 for none
+    words    BIGINT NOT NULL,                 -- seq of the decision whose verdict and reason hold: its own, or the restored one's
+    words_by TEXT   NOT NULL,                 -- who made that
+    was       TEXT  NOT NULL,                 -- what stood before, so that it can be taken back
+    was_by    TEXT  NOT NULL,
+    was_words BIGINT NOT NULL,
+    was_until BIGINT NOT NULL,
+    was_owner TEXT  NOT NULL,
     PRIMARY KEY (space, birth_id, seq)
 );
 CREATE INDEX verdict_gen ON verdict (space, gen_from);
+CREATE INDEX verdict_seq ON verdict (space, seq);
+
+CREATE TABLE decision (                       -- what people decided, one row an entry; reasons stay in the log
+    space    BIGINT NOT NULL,
+    seq      BIGINT NOT NULL,
+    at       BIGINT NOT NULL,
+    actor    TEXT   NOT NULL,
+    verdict  TEXT   NOT NULL,                 -- '' for one that only takes back
+    until    BIGINT NOT NULL,                 -- 0 for none
+    owner    TEXT   NOT NULL,
+    findings BIGINT NOT NULL,                 -- how many it was applied to
+    undoes   BIGINT NOT NULL,                 -- seq of the decision that it takes back; 0 for none
+    PRIMARY KEY (space, seq)
+);
+CREATE INDEX decision_undoes ON decision (space, undoes) WHERE undoes <> 0;
 
 CREATE TABLE event (                          -- a finding's history; its first line is the finding itself
     space      BIGINT NOT NULL,
@@ -405,6 +555,7 @@ CREATE TABLE deployment (                     -- what runs where; the newest per
     service     TEXT   NOT NULL,
     environment TEXT   NOT NULL,
     version     TEXT   NOT NULL,              -- commit or digest
+    units       TEXT   NOT NULL,              -- JSON array of the access units that it concerns; '' for all
     at          BIGINT NOT NULL,
     PRIMARY KEY (space, seq)
 );
