@@ -165,7 +165,7 @@ func (v *view) findingKeys(ctx context.Context, f *filter.Query, o order, c *cur
 	if err != nil {
 		return nil, err
 	}
-	if !found.few() {
+	if !found.few() && o.packed() {
 		keys, ok, err := v.skimKeys(ctx, f, &o, where, after, limit)
 		if err != nil || ok {
 			return keys, err
@@ -251,6 +251,11 @@ func (v *view) scanKeys(ctx context.Context, o order, q *query) ([]findingKey, e
 		keys = append(keys, k)
 	}
 	return keys, rows.Err()
+}
+
+// packed reports whether entries of segments have the keys of the order.
+func (o order) packed() bool {
+	return (len(o.numbers) == 0 || o.entry != nil) && (o.text == "" || o.columns.has(textTitle))
 }
 
 // selected are the id and the keys of the order.

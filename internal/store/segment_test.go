@@ -368,3 +368,17 @@ func BenchmarkSegmentWriter(b *testing.B) {
 	}
 	b.ReportMetric(float64(size)/float64(n), "bytes/finding")
 }
+
+// TestSortsArePacked sees that no sort reads the whole table for want of a
+// column in the segments.
+func TestSortsArePacked(t *testing.T) {
+	for _, sort := range FindingSorts {
+		o, err := orderOf(sort)
+		if err != nil || !o.packed() {
+			t.Errorf("entries do not know how to sort by %s (%v)", sort, err)
+		}
+	}
+	if (order{numbers: []string{"f.line"}}).packed() || (order{text: "f.file"}).packed() {
+		t.Error("a sort that entries know nothing of is answered by them")
+	}
+}

@@ -493,12 +493,20 @@ func testPages(t *testing.T, e *env) {
 			l, n, err := w.db.Assets(t.Context(), w.admin(), store.AssetFilter{Kind: sinew.KindCompute, Text: "-1"}, p)
 			return len(l), n, err
 		},
+		"assets of shop": func(p store.Page) (int, string, error) {
+			l, n, err := w.db.Assets(t.Context(), w.admin(), store.AssetFilter{Application: "shop"}, p)
+			return len(l), n, err
+		},
+		"assets of none": func(p store.Page) (int, string, error) {
+			l, n, err := w.db.Assets(t.Context(), w.admin(), store.AssetFilter{Application: store.NoApplication}, p)
+			return len(l), n, err
+		},
 		"log": func(p store.Page) (int, string, error) {
 			l, n, err := w.db.Log(t.Context(), w.admin(), store.LogFilter{Kinds: []sinew.EntryKind{sinew.EntrySnapshot, sinew.EntryGenesis}}, p)
 			return len(l), n, err
 		},
 	}
-	want := map[string]int{"deployments": 3, "refs": 2, "applications": 2, "streams": 5, "snapshots": 4, "assets": 3, "log": 5}
+	want := map[string]int{"deployments": 3, "refs": 2, "applications": 2, "streams": 5, "snapshots": 4, "assets": 3, "assets of shop": 1, "assets of none": 1, "log": 5}
 	for name, read := range all {
 		for _, size := range []int{1, 2, 1000} {
 			total, after := 0, ""

@@ -125,10 +125,7 @@ export const findings = {
     selectLoaded: 'Select all that are loaded',
     selectColumn: 'Selection',
     loading: 'More findings are loading',
-    status: (count: string) => `${n(count === '1' ? 1 : count, 'finding', 'findings')}`,
-    notes: 'About this list',
     reopened: (times: number) => n(times, 'time reopened', 'times reopened'),
-    more: 'Show more',
     stale: 'Updating',
   },
   bulk: {

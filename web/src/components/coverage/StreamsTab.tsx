@@ -187,7 +187,11 @@ function Tool({ stream }: { stream: Stream }) {
       <AnchorLink inherit to="/findings" search={{ tab: 'all', filter }} title={text.coverage.stream.findings(stream.tool, stream.target)}>
         {stream.tool}
       </AnchorLink>
-      {stream.label && ` (${stream.label})`}
+      {stream.label && (
+        <Text size="xs" c="dimmed" fw={400} component="div">
+          {stream.label}
+        </Text>
+      )}
     </>
   );
 }
