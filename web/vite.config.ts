@@ -5,11 +5,14 @@ export default defineConfig({
   // The names of the files carry their digest: they are cached for ever.
   build: {
     outDir: 'dist',
+    assetsDir: 'static', // /assets is a page
     emptyOutDir: false,
     target: 'es2022',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 700,
     rollupOptions: {
+      output: { experimentalMinChunkSize: 20_000 }, // a few dozen requests fewer on the first load
       onwarn(warning, warn) {
         if (warning.code !== 'MODULE_LEVEL_DIRECTIVE') warn(warning); // "use client" means nothing here
       },

@@ -14,6 +14,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -58,7 +59,7 @@ func handler(built fs.FS) (http.Handler, error) {
 		if err != nil {
 			return err
 		}
-		a := asset{plain: plain, contentType: mime.TypeByExtension(path.Ext(name)), forever: strings.HasPrefix(name, "assets/")}
+		a := asset{plain: plain, contentType: mime.TypeByExtension(path.Ext(name)), forever: strings.HasPrefix(name, "static/")}
 		a.zipped = sync.OnceValue(func() []byte { return zipped(plain) })
 		assets["/"+name] = a
 		return nil
@@ -84,7 +85,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.send(w, r)
 		return
 	}
-	if strings.HasPrefix(r.URL.Path, "/assets/") || path.Ext(r.URL.Path) == ".js" {
+	if strings.HasPrefix(r.URL.Path, "/static/") || path.Ext(r.URL.Path) == ".js" {
 		http.NotFound(w, r) // a page in place of a script would be a riddle
 		return
 	}
@@ -108,6 +109,7 @@ func (a *asset) send(w http.ResponseWriter, r *http.Request) {
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && r.Header.Get("Range") == "" {
 		if z := a.zipped(); z != nil {
 			h.Set("Content-Encoding", "gzip")
+			h.Set("Content-Length", strconv.Itoa(len(z))) // which ServeContent leaves to us
 			content = z
 		}
 	}

@@ -15,7 +15,7 @@ func pagesOf(t *testing.T) http.Handler {
 	h, err := handler(fstest.MapFS{
 		"index.html":         {Data: []byte(`<meta name="csp-nonce" content="{{nonce}}">`)},
 		"scheme.js":          {Data: []byte("light()")},
-		"assets/main-abc.js": {Data: []byte(strings.Repeat("console.log(1);", 100))},
+		"static/main-abc.js": {Data: []byte(strings.Repeat("console.log(1);", 100))},
 		"README":             {Data: []byte("not a page")},
 	})
 	if err != nil {
@@ -47,7 +47,7 @@ func text(t *testing.T, r *http.Response) string {
 func TestPage(t *testing.T) {
 	h := pagesOf(t)
 	seen := map[string]bool{}
-	for _, target := range []string{"/", "/findings?tab=all", "/findings/f_abc", "/README"} {
+	for _, target := range []string{"/", "/findings?tab=all", "/findings/f_abc", "/assets/a_abc", "/README"} {
 		r := get(h, http.MethodGet, target)
 		policy := r.Header.Get("Content-Security-Policy")
 		_, rest, _ := strings.Cut(policy, "'nonce-")
@@ -64,7 +64,7 @@ func TestPage(t *testing.T) {
 
 func TestAsset(t *testing.T) {
 	h := pagesOf(t)
-	r := get(h, http.MethodGet, "/assets/main-abc.js", "Accept-Encoding", "br, gzip")
+	r := get(h, http.MethodGet, "/static/main-abc.js", "Accept-Encoding", "br, gzip")
 	if r.Header.Get("Content-Encoding") != "gzip" || !strings.Contains(r.Header.Get("Cache-Control"), "immutable") {
 		t.Fatalf("headers %v", r.Header)
 	}
@@ -78,7 +78,7 @@ func TestAsset(t *testing.T) {
 	if r := get(h, http.MethodGet, "/scheme.js"); r.Header.Get("Cache-Control") != "no-cache" || text(t, r) != "light()" {
 		t.Errorf("a file without a digest in its name is asked for again: %v", r.Header)
 	}
-	for _, gone := range []string{"/assets/old.js", "/other.js"} {
+	for _, gone := range []string{"/static/old.js", "/other.js"} {
 		if r := get(h, http.MethodGet, gone); r.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", gone, r.StatusCode)
 		}

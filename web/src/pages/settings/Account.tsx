@@ -121,7 +121,7 @@ function Sessions() {
                     </Table.Td>
                     <Table.Td>
                       {s.current ? (
-                        <Badge variant="light" tt="none">{words.current}</Badge>
+                        <Badge variant="dot" tt="none">{words.current}</Badge>
                       ) : (
                         <Button size="xs" variant="default" loading={end.isPending && end.variables === s.id} onClick={() => end.mutate(s.id, { onSuccess: () => notifications.show({ message: words.ended }) })}>
                           {words.end}

@@ -62,7 +62,7 @@ function One({ provider, onEdit, onRemove }: { provider: Provider; onEdit: () =>
             <Title order={2} size="h5">
               {provider.name}
             </Title>
-            <Badge variant="light" tt="none" color={provider.enabled ? 'teal' : 'gray'}>
+            <Badge variant="dot" tt="none" color={provider.enabled ? 'teal' : 'gray'}>
               {provider.enabled ? words.on : words.off}
             </Badge>
           </Group>

@@ -94,7 +94,7 @@ function Row({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
         <Time at={token.expires} />
       </Table.Td>
       <Table.Td>
-        <Badge variant="light" tt="none" color={state === 'good' ? 'teal' : 'gray'}>
+        <Badge variant="dot" tt="none" color={state === 'good' ? 'teal' : 'gray'}>
           {words.states[state]}
         </Badge>
       </Table.Td>

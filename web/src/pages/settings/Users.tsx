@@ -103,7 +103,7 @@ function Row({ user, onEdit, onErase, onSwitch }: { user: User; onEdit: () => vo
         <Time at={user.created} />
       </Table.Td>
       <Table.Td>
-        <Badge variant="light" tt="none" color={user.disabled ? 'gray' : 'teal'}>
+        <Badge variant="dot" tt="none" color={user.disabled ? 'gray' : 'teal'}>
           {user.disabled ? words.states.disabled : words.states.active}
         </Badge>
       </Table.Td>
