@@ -120,7 +120,7 @@ browser-deps: test/browser/node_modules/.package-lock.json ## what browser tests
 
 .PHONY: browser
 browser: build browser-deps ## the pages in a real browser: flows, accessibility, widths
-	cd test/browser && node --test --test-concurrency=1 --test-timeout=300000 *.test.mjs
+	cd test/browser && node --test --test-concurrency=2 --test-timeout=300000 *.test.mjs
 
 .PHONY: screenshots
 screenshots: build browser-deps ## every page, light, dark and 390 px wide, into docs/screenshots
