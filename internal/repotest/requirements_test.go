@@ -19,7 +19,7 @@ var rowID = regexp.MustCompile(`\b(ING|GRA|RSK|GRD|DRF|REM|CMP|BRD|AIS|SUP|OUT|P
 // cite by id, and keeps the table of them current.
 func TestRequirementsStatus(t *testing.T) {
 	order, title := requirements(t)
-	tests, docs := citations(t, title, "_test.go", ".txtar"), citations(t, title, ".md")
+	tests, docs := citations(t, title, "_test.go", ".txtar", ".test.mjs"), citations(t, title, ".md")
 
 	var b strings.Builder
 	covered := 0
