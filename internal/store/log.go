@@ -284,6 +284,11 @@ func entriesFrom(ctx context.Context, from queryer, workspace, seq int64, limit 
 	if err != nil {
 		return nil, err
 	}
+	return scanEntries(rows)
+}
+
+// scanEntries reads the entries of rows, and closes them.
+func scanEntries(rows *sql.Rows) (list []sinew.Entry, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		e, err := scanEntry(rows)

@@ -101,13 +101,5 @@ func (v *view) logPage(ctx context.Context, s LogSearch, at int64) (list []sinew
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		e, err := scanEntry(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, e)
-	}
-	return list, rows.Err()
+	return scanEntries(rows)
 }

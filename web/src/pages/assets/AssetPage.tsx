@@ -1,4 +1,4 @@
-import { Anchor, Badge, Group, Paper, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Badge, Group, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconArrowLeft } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
@@ -9,6 +9,7 @@ import classes from '../../components/assets/assets.module.css';
 import { FindingsOn } from '../../components/assets/FindingsOn';
 import { RelationsOf } from '../../components/assets/RelationsOf';
 import { text } from '../../text';
+import { Card } from '../../ui/Card';
 import { CopyButton } from '../../ui/CopyButton';
 import { Fault } from '../../ui/Fault';
 import { AnchorLink } from '../../ui/links';
@@ -55,10 +56,10 @@ function Told({ asset }: { asset: AssetDetail }) {
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
       <Stack gap="md">
-        <Section title={words.findings}>
+        <Card title={words.findings}>
           <FindingsOn asset={asset} />
-        </Section>
-        <Section title={words.facts}>
+        </Card>
+        <Card title={words.facts}>
           {asset.facts.length === 0 ? (
             <Text size="sm" c="dimmed">
               {words.factsEmpty}
@@ -66,11 +67,11 @@ function Told({ asset }: { asset: AssetDetail }) {
           ) : (
             asset.facts.map((fact) => <Fact key={fact.stream} fact={fact} />)
           )}
-        </Section>
+        </Card>
       </Stack>
-      <Section title={words.relations}>
+      <Card title={words.relations}>
         <RelationsOf relations={asset.relations} />
-      </Section>
+      </Card>
     </SimpleGrid>
   );
 }
@@ -123,19 +124,6 @@ function address(value: string): ReactNode {
     <Anchor inherit href={value} target="_blank" rel="noreferrer">
       {value}
     </Anchor>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <Paper withBorder p="md" radius="md" component="section">
-      <Stack gap="sm">
-        <Title order={2} size="h5">
-          {title}
-        </Title>
-        {children}
-      </Stack>
-    </Paper>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Alert, Button, Group, Paper, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Group, SimpleGrid, Skeleton, Stack, Text } from '@mantine/core';
 import { IconArrowLeft, IconDownload, IconListDetails } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
@@ -11,6 +11,7 @@ import { scanFilter } from '../../components/imports/outcome';
 import classes from '../../components/imports/imports.module.css';
 import { number } from '../../lib/time';
 import { text } from '../../text';
+import { Card } from '../../ui/Card';
 import { Copyable } from '../../ui/Copyable';
 import { Fault } from '../../ui/Fault';
 import { AnchorLink, ButtonLink } from '../../ui/links';
@@ -54,7 +55,7 @@ function Told({ info }: { info: ImportInfo }) {
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
       <Stack gap="md">
-        <Section title={words.result}>
+        <Card title={words.result}>
           {info.state === 'accepted' ? <Alert color="cyan" role="status">{words.waiting}</Alert> : (
             <Stack gap="xs">
               <OutcomeLine info={info} />
@@ -62,15 +63,15 @@ function Told({ info }: { info: ImportInfo }) {
               <Text size="xs" c="dimmed">{text.imports.result.shown}</Text>
             </Stack>
           )}
-        </Section>
-        <Section title={words.coverage}>
+        </Card>
+        <Card title={words.coverage}>
           <CoverageScope coverage={info.coverage} />
-        </Section>
+        </Card>
         <Notes info={info} />
       </Stack>
-      <Section title={words.facts}>
+      <Card title={words.facts}>
         <Facts info={info} />
-      </Section>
+      </Card>
     </SimpleGrid>
   );
 }
@@ -110,26 +111,13 @@ function Notes({ info }: { info: ImportInfo }) {
   const notes = [...(info.notes ?? []), ...(info.result?.notes ?? []), ...(info.result?.remapped ? [words.remapped(info.result.remapped.mapping)] : [])];
   if (notes.length === 0) return null;
   return (
-    <Section title={words.notes}>
+    <Card title={words.notes}>
       <ul className={classes.reasons}>
         {notes.map((note, i) => (
           <li key={i}>{note}</li>
         ))}
       </ul>
-    </Section>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <Paper withBorder p="md" radius="md" component="section">
-      <Stack gap="sm">
-        <Title order={2} size="h5">
-          {title}
-        </Title>
-        {children}
-      </Stack>
-    </Paper>
+    </Card>
   );
 }
 
