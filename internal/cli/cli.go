@@ -56,7 +56,10 @@ type commands struct {
 	Demo     demoCmd     `cmd:"" help:"Run the server on a new database with the demo shop's real reports loaded." group:"Run"`
 	Import   importCmd   `cmd:"" help:"Import scanner reports; the format is found from the content." group:"Work"`
 	Findings findingsCmd `cmd:"" help:"List, show and decide findings." group:"Work"`
+	Issues   issuesCmd   `cmd:"" help:"Root causes: what mends several findings at once, and the work on it." group:"Work"`
 	App      appCmd      `cmd:"" help:"Applications, rules, refs, deployments and assets." group:"Work"`
+	Dedup    dedupCmd    `cmd:"" help:"What several tools tell of the same problem, why it is the same, and what people say of that." group:"Work"`
+	Scanners scannersCmd `cmd:"" help:"What each tool contributes, and what would be lost without it." group:"Work"`
 	Coverage coverageCmd `cmd:"" help:"What was tested, when, and what is missing: applications and tests." group:"Work"`
 	View     viewCmd     `cmd:"" help:"Saved views of findings." group:"Work"`
 	Parse    parseCmd    `cmd:"" help:"Show what a report says, without importing it." group:"Formats"`

@@ -49,6 +49,7 @@ func printFinding(s *session, f *client.FindingDetail) {
 	row("target", f.Target)
 	row("application", strings.Trim(f.Application+" / "+f.Service, " /"))
 	row("found by", strings.TrimSpace(f.Tool+" "+f.Rule))
+	row("part of", f.PartOf)
 	row("ids", strings.Join(f.IDs, " "))
 	row("cwe", joinInts(f.CWE))
 	if p := f.Package; p != nil {
@@ -90,6 +91,7 @@ func printFinding(s *session, f *client.FindingDetail) {
 	}
 	_ = t.write(s.env.Stdout)
 
+	printCluster(s, f)
 	if len(f.Events) > 0 {
 		s.printf("\nHistory\n")
 		t = table{head: []string{"  AT", "WHAT", "PLACE", "FROM", "TO", "BY", "WHY"}}
@@ -103,6 +105,25 @@ func printFinding(s *session, f *client.FindingDetail) {
 		if !e.Deleted.IsZero() {
 			s.printf("  deleted at %s\n", day(e.Deleted))
 		}
+	}
+}
+
+// printCluster says what other streams tell of the same problem, and why it is the
+// same.
+func printCluster(s *session, f *client.FindingDetail) {
+	if f.Cluster == nil {
+		return
+	}
+	s.printf("\nThe same problem, as %d streams tell it\n", len(f.Cluster.Members))
+	t := table{head: []string{"  ID", "TOOL", "RULE", "SEVERITY", "STATE", "WHERE", "TITLE"}}
+	for i := range f.Cluster.Members {
+		m := &f.Cluster.Members[i]
+		t.add("  "+m.ID, m.Tool, m.Rule, string(m.Severity), string(m.State), where(m), m.Title)
+	}
+	_ = t.write(s.env.Stdout)
+	for _, j := range f.Cluster.Joins {
+		s.printf("  %s and %s: %s (entry %d)\n", j.A, j.B, j.Rule, j.Seq)
+		printFields(s, j.Fields)
 	}
 }
 

@@ -21,6 +21,7 @@ type FindingDetail struct {
 	Evidence    *sinew.Evidence    `json:"evidence,omitempty"`
 	Decision    *Standing          `json:"decision,omitempty"`
 	MergedInto  string             `json:"merged_into,omitempty"` // the id asked for was merged into this one
+	Cluster     *sinew.Cluster     `json:"cluster,omitempty"`     // what other streams tell of the same problem
 }
 
 // Standing is the decision that stands on a finding.

@@ -111,6 +111,12 @@ func severities() []Value {
 	return out
 }
 
+// Words of the field is that are about how findings are shown, not their state.
+const (
+	IsMerged    = "merged"
+	IsDuplicate = "duplicate"
+)
+
 // isWords are the words of the field is; [Term.States] says what they mean.
 func isWords() []Value {
 	return []Value{
@@ -126,6 +132,8 @@ func isWords() []Value {
 		{"gone", "what it was in has ended"},
 		{"closed", "fixed or gone"},
 		{"reopened", "was closed once and came back"},
+		{IsMerged, "several streams tell it: others are shown as part of it"},
+		{IsDuplicate, "is shown as part of another; lists leave it out unless they ask for it"},
 	}
 }
 

@@ -163,7 +163,8 @@ func delimiter(line []byte) byte {
 
 // lookTable samples a file that may be a table or any text.
 func (p *parse) lookTable(l *look, head []byte) {
-	l.kinds[kindText] = textSample(head)
+	text := textSample(head)
+	l.kinds[kindText] = text
 	line := head
 	for {
 		first, rest, more := bytes.Cut(line, []byte("\n"))
@@ -183,7 +184,7 @@ func (p *parse) lookTable(l *look, head []byte) {
 		}
 		return
 	}
-	sample := map[string]any{"header": anys(names), "delimiter": string(d)}
+	sample := map[string]any{"header": anys(names), "delimiter": string(d), "lines": text["lines"]}
 	if f, _, err := c.record(); err == nil {
 		sample["first"] = csvRow(names, f)
 	}

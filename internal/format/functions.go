@@ -62,6 +62,7 @@ func natives() []native {
 		text("md", func(s string) any { return markdown(s) }),
 		f("ts", 0, 0, func(v any, _ []any) any { return timestamp(v) }),
 		f("_lookup", 3, 3, lookup),
+		f("_keys_of", 2, 2, keysOf),
 		f("list", 0, 0, func(v any, _ []any) any { return list(v) }),
 		f("text", 0, 0, func(v any, _ []any) any { return textOf(v) }),
 		text("tokey", func(s string) any { return tokey(s) }),
@@ -268,6 +269,18 @@ func lookup(_ any, a []any) any {
 		return err
 	}
 	return v
+}
+
+func keysOf(_ any, a []any) any {
+	f, ok := a[0].(*feed)
+	if !ok || f.tables == nil {
+		return []any{}
+	}
+	keys, err := f.tables.keys(textOf(a[1]))
+	if err != nil {
+		return err
+	}
+	return keys
 }
 
 func list(v any) any {

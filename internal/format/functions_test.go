@@ -82,6 +82,7 @@ func TestFunctions(t *testing.T) {
 		{`[splits("b")]?`, ``},
 		{`"<ul>" | css("li")`, `[]`},
 		{`lookup("x"; "y")`, `null`},
+		{`keys_of("x")`, `[]`},
 	} {
 		got, err := evalAll(m, tt.src, nil)
 		if err != nil || got != tt.want {

@@ -42,7 +42,7 @@ var kinds = []string{kindJSON, kindJSONL, kindXML, kindCSV, kindHTML, kindXLSX, 
 //	detect              reader: expression on a sample of the file: all keys, the first three
 //	                    elements of an array, the first 4 KB of a text. What the sample is:
 //	                    json, jsonl: the (first) value; xml: {root: tree} of the first 256 KB;
-//	                    csv: {header, delimiter, first}; html: {title, meta, headings, text};
+//	                    csv: {header, delimiter, first, lines}; html: {title, meta, headings, text};
 //	                    xlsx: {header, sheets: {name: {header, first}}}; zip: {names}; text: {text, lines}
 //	header              csv, xlsx: pattern of the line that is the header, if others precede it
 //	rows                path (json: keys and []; xml: /a/b; html: selector; csv, jsonl, text: .[]; xlsx: .[][]),
@@ -319,7 +319,7 @@ func newVariant(f *Format, kind string, detect, defs source, y *yamlVariant, bad
 		v.index = append(v.index, spec)
 	}
 	for _, s := range y.Skip {
-		p, err := parsePath(s.text, kind)
+		p, err := parsePath(s.text, pathKind(kind, s.text))
 		if err != nil {
 			return nil, bad(s.line, "skip %q: %v", s.text, err)
 		}

@@ -12,6 +12,7 @@
 #   md               HTML -> Markdown; plain text stays as it is
 #   ts               date of nearly any form, or Unix time -> RFC 3339; null if it is none
 #   lookup($table; $key)    the element of an index table; null if there is none
+#   keys_of($table)  the keys of an index table, as texts, in the order in which they first came; at most 100,000
 #   list             null -> [], array -> itself, anything else -> [it]
 #   text             anything -> text; null -> "", arrays joined by ", ", XML elements their text
 #   tokey            text -> lower-case letters, digits and dashes: "Very High!" -> "very-high"
@@ -31,6 +32,7 @@
 
 def severity($else): severity // $else;
 def lookup($table; $key): _lookup($__state; $table; $key);
+def keys_of($table): _keys_of($__state; $table);
 def nonblank: if blank then empty else . end;
 def first_of(f): first(f | nonblank) // null;
 def cvss($vector): _cvss($vector; null);

@@ -1,8 +1,10 @@
 package format
 
 import (
+	"cmp"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sinewsec/sinew/internal/sinew"
@@ -209,7 +211,8 @@ func (p *parse) join(all, r *Result, u unit) (*Result, error) {
 		return r, nil
 	}
 	a, b := &all.Snapshot, &r.Snapshot
-	if a.Stream != b.Stream {
+	var same bool
+	if a.Stream, same = joinStreams(a.Stream, b.Stream); !same {
 		return nil, sinew.Errorf(sinew.CodeUnsupported, "the archive holds reports about several targets: %q and, in %s, %q",
 			a.Stream.Target, u.member, b.Stream.Target).Hint("upload them one by one")
 	}
@@ -224,6 +227,26 @@ func (p *parse) join(all, r *Result, u unit) (*Result, error) {
 	}
 	a.Coverage = joinCoverage(a.Coverage, b.Coverage)
 	return all, nil
+}
+
+// joinStreams is the stream of an archive of which two files tell a and b. What
+// one leaves untold the other may tell, as pages of a list do; labels are joined,
+// since all kinds together are a configuration of their own.
+func joinStreams(a, b sinew.Stream) (sinew.Stream, bool) {
+	ok := true
+	told := func(x, y string) string {
+		if x != "" && y != "" && x != y {
+			ok = false
+		}
+		return cmp.Or(x, y)
+	}
+	labels := append(strings.Split(a.Label, "+"), strings.Split(b.Label, "+")...)
+	slices.Sort(labels)
+	labels = slices.DeleteFunc(slices.Compact(labels), func(l string) bool { return l == "" })
+	return sinew.Stream{
+		Source: told(a.Source, b.Source), Tool: told(a.Tool, b.Tool), Target: told(a.Target, b.Target), Ref: told(a.Ref, b.Ref),
+		Label: strings.Join(labels, "+"),
+	}, ok
 }
 
 // joinCoverage is what two scans cover together, as far as both tell.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -161,6 +163,26 @@ func (t *tables) get(name, key string) (any, error) {
 	}
 	t.cache[h] = v
 	return v, nil
+}
+
+// maxKeys bounds what keys gives: a scope of a coverage has at most twice as many.
+const maxKeys = 100_000
+
+// keys lists the keys of a table, in the order in which they first came.
+func (t *tables) keys(name string) ([]any, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	places := slices.Sorted(maps.Values(t.byName[name]))
+	out := make([]any, 0, min(len(places), maxKeys))
+	for _, at := range places[:min(len(places), maxKeys)] {
+		rec, err := t.store.get(at)
+		if err != nil {
+			return nil, err
+		}
+		n, w := binary.Uvarint(rec)
+		out = append(out, string(rec[w:w+int(n)])) //nolint:gosec // a length that put wrote
+	}
+	return out, nil
 }
 
 func (t *tables) close() error { return t.store.close() }

@@ -1,8 +1,11 @@
 package identity
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"hash/fnv"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,37 +17,95 @@ import (
 const maxCause = 300
 
 // Cause names the root cause of an observation: what one person changes once to
-// mend it, and with it everything else of the same cause. It is a sentence for
-// people and a key for groups:
+// mend it, and with it everything else of the same cause in the application. It is
+// a sentence for people and a key for groups; [CauseKind] tells the kinds apart.
 //
-//	package in a manifest   upgrade lodash 4.17.15        whatever the versions that repair it: the newest mends all
-//	without a fix           no fix yet: lodash 4.17.15
-//	package of an image     base image of example/shop    packages of the operating system come from there
-//	secret                  rotate secret 1a2b3c...       the same value, wherever it is
-//	resource                rule CKV_AWS_20 on aws_s3_bucket
-//	code                    rule sqli in src/db.go
-//	web                     rule xss at example.org
-//	anything else           rule 19506
+//	package of an image     base image of example/shop             the operating system's: they come from there
+//	any other package       upgrade lodash (npm)                   whatever is installed and whichever version repairs it
+//	secret                  rotate secret 1a2b3c...                the same value, wherever it is
+//	resource in a module    module infra/modules/vpc: CKV_1 on aws_subnet
+//	resource in a file      template infra/main.tf: CKV_1 on aws_subnet
+//	other resource          configuration: CKV_1 on aws_subnet
+//	code                    code pattern sqli                      in however many files
+//	web                     endpoint example.org: xss
+//	machine                 hosts: 19506
+//	anything else           other: R1
 //
-// It has no ref, commit, severity or wording, so that it lasts as long as the
-// finding does.
+// It has no ref, commit, version, severity or wording, so that it lasts as long as
+// the finding does (docs/decisions/017).
 func Cause(o *sinew.Observation) string {
 	var cause string
 	switch o.Class() {
 	case sinew.ClassDependency:
 		cause = packageCause(o)
 	case sinew.ClassSecret:
-		cause = "rotate secret " + secretName(o.Secret)
+		cause = causeSecret + secretName(o.Secret)
 	case sinew.ClassResource:
-		cause = joined("rule", ruleName(o), "on", o.Resource.Type)
+		cause = resourceCause(o, o.Resource.Type)
 	case sinew.ClassCode:
-		cause = joined("rule", ruleName(o), "in", o.File)
+		cause = causeCode + ruleName(o)
+		if isTemplate(o.File) {
+			cause = resourceCause(o, "")
+		}
 	case sinew.ClassWeb:
-		cause = joined("rule", ruleName(o), "at", hostOfURL(o.Endpoint.URL))
-	case sinew.ClassHost, sinew.ClassOther:
-		cause = "rule " + ruleName(o)
+		cause = causeEndpoint + hostOfURL(o.Endpoint.URL) + ": " + ruleName(o)
+	case sinew.ClassHost:
+		cause = causeHost + ruleName(o)
+	case sinew.ClassOther:
+		cause = causeOther + ruleName(o)
 	}
 	return shortCause(cause)
+}
+
+// What the causes of each kind begin with.
+const (
+	causeBaseImage     = "base image of "
+	causeUpgrade       = "upgrade "
+	causeSecret        = "rotate secret "
+	causeModule        = "module "
+	causeTemplate      = "template "
+	causeConfiguration = "configuration: "
+	causeCode          = "code pattern "
+	causeEndpoint      = "endpoint "
+	causeHost          = "hosts: "
+	causeOther         = "other: "
+)
+
+var causeKinds = []struct {
+	prefix string
+	kind   sinew.IssueKind
+}{
+	{causeBaseImage, sinew.IssueBaseImage},
+	{causeUpgrade, sinew.IssueUpgrade},
+	{causeSecret, sinew.IssueSecret},
+	{causeModule, sinew.IssueModule},
+	{causeTemplate, sinew.IssueTemplate},
+	{causeConfiguration, sinew.IssueConfiguration},
+	{causeCode, sinew.IssueCode},
+	{causeEndpoint, sinew.IssueEndpoint},
+	{causeHost, sinew.IssueHost},
+}
+
+// CauseKind says of which kind a root cause is that [Cause] named.
+func CauseKind(cause string) sinew.IssueKind {
+	for _, k := range causeKinds {
+		if strings.HasPrefix(cause, k.prefix) {
+			return k.kind
+		}
+	}
+	return sinew.IssueOther
+}
+
+// IssueKey is the key of the issue that findings of an access unit with this root
+// cause are part of; 0 where there is none. It is made of nothing else, so that no
+// order of imports and no rebuild changes it.
+func IssueKey(unit int64, cause string) int64 {
+	if cause == "" {
+		return 0
+	}
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+maxCause), uint64(unit)) //nolint:gosec // a bit pattern
+	sum := sha256.Sum256(append(b, cause...))
+	return max(int64(binary.BigEndian.Uint64(sum[:8])>>1), 1) //nolint:gosec // 63 bits
 }
 
 // osPackages are the types of package URLs of operating systems.
@@ -56,13 +117,108 @@ func packageCause(o *sinew.Observation) string {
 		name = o.Package.Name
 	}
 	if o.Image != "" && slices.Contains(osPackages, kind) {
-		return "base image of " + imageName(o.Image)
+		return causeBaseImage + imageName(o.Image)
 	}
-	what := strings.TrimSpace(name + " " + o.Package.Version)
-	if len(o.Package.Fixed) == 0 {
-		return "no fix yet: " + what
+	if kind == "" {
+		return causeUpgrade + name
 	}
-	return "upgrade " + what
+	return causeUpgrade + name + " (" + kind + ")"
+}
+
+// CausePackage takes the cause of a package apart: its name, and the type of its
+// package URL, if that is told.
+func CausePackage(cause string) (name, ecosystem string) {
+	name = strings.TrimPrefix(cause, causeUpgrade)
+	if open := strings.LastIndex(name, " ("); open > 0 && strings.HasSuffix(name, ")") {
+		return name[:open], name[open+2 : len(name)-1]
+	}
+	return name, ""
+}
+
+// CauseImage is the image in the cause of a base image.
+func CauseImage(cause string) string { return strings.TrimPrefix(cause, causeBaseImage) }
+
+// resourceCause is the module of infrastructure as code that a resource is from,
+// else the file, else what resources of its type have in common.
+func resourceCause(o *sinew.Observation, kind string) string {
+	what := ruleName(o)
+	if kind != "" {
+		what += " on " + kind
+	}
+	file := NormalPath(o.File)
+	if module := moduleOf(o, file); module != "" {
+		return causeModule + module + ": " + what
+	}
+	if file != "" {
+		return causeTemplate + file + ": " + what
+	}
+	return causeConfiguration + what
+}
+
+// moduleOf is the module, chart or role that a resource is made by: by the folder
+// of its file, as a module that is called by two names is mended in one place; else
+// by its address.
+func moduleOf(o *sinew.Observation, file string) string {
+	dirs := strings.Split(file, "/")
+	for i := len(dirs) - 3; i >= 0; i-- { // the name of the folder, a module, and something in it
+		switch {
+		case dirs[i] == "modules" && i > 0 && dirs[i-1] == ".terraform":
+			return dirs[i+1]
+		case dirs[i] == "modules":
+			return strings.Join(dirs[:i+2], "/")
+		case dirs[i] == "charts", dirs[i] == "roles" && slices.Contains(roleFolders, dirs[i+2]):
+			return strings.Join(dirs[:i+2], "/")
+		}
+	}
+	var addresses []string
+	if o.Resource != nil {
+		addresses = append(addresses, o.Resource.ID, o.Resource.Name)
+	}
+	for _, address := range append(addresses, o.Symbol) {
+		if module := moduleOfAddress(address); module != "" {
+			return module
+		}
+	}
+	return ""
+}
+
+// roleFolders are what a role of Ansible consists of.
+var roleFolders = []string{"tasks", "handlers", "templates", "defaults", "vars", "meta", "files"}
+
+// moduleOfAddress reads module.vpc["a"].module.net[0].aws_subnet.x as vpc.net.
+func moduleOfAddress(address string) string {
+	var names []string
+	for {
+		rest, ok := strings.CutPrefix(address, "module.")
+		if !ok {
+			return strings.Join(names, ".")
+		}
+		end := strings.IndexAny(rest, ".[")
+		if end <= 0 {
+			return strings.Join(names, ".") // a module itself is no resource in one
+		}
+		names = append(names, rest[:end])
+		if rest = rest[end:]; rest[0] == '[' {
+			end = strings.Index(rest, "]")
+			if end < 0 {
+				return strings.Join(names, ".")
+			}
+			rest = rest[end+1:]
+		}
+		address = strings.TrimPrefix(rest, ".")
+	}
+}
+
+// isTemplate reports whether a file is infrastructure as code by its name, where a
+// report names no resource.
+func isTemplate(file string) bool {
+	name := strings.ToLower(path.Base(strings.ReplaceAll(file, `\`, "/")))
+	switch path.Ext(name) {
+	case ".tf", ".tofu", ".tfvars", ".hcl", ".bicep":
+		return true
+	}
+	return strings.HasSuffix(name, ".tf.json") || strings.HasPrefix(name, "dockerfile") || strings.HasPrefix(name, "containerfile") ||
+		strings.HasSuffix(name, ".dockerfile")
 }
 
 // purlName gives type and name of a package URL, the name with its namespace.
@@ -102,14 +258,6 @@ func hostOfURL(text string) string {
 		return u.Host
 	}
 	return text
-}
-
-// joined leaves the last two words out when there is nothing to say after them.
-func joined(a, b, c, d string) string {
-	if d == "" {
-		return a + " " + b
-	}
-	return a + " " + b + " " + c + " " + d
 }
 
 // shortCause cuts what is too long; what was cut off still tells two causes apart.

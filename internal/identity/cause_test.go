@@ -8,6 +8,7 @@ import (
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
+// TestCause: what is mended in one place, of every kind (ING5).
 func TestCause(t *testing.T) {
 	pkg := func(name, version, purl string, fixed ...string) *sinew.Package {
 		return &sinew.Package{Name: name, Version: version, PURL: purl, Fixed: fixed}
@@ -16,31 +17,67 @@ func TestCause(t *testing.T) {
 		name string
 		o    sinew.Observation
 		want string
+		kind sinew.IssueKind
 	}{
-		{"package with a fix", sinew.Observation{Rule: "CVE-1", Package: pkg("lodash", "4.17.15", "pkg:npm/lodash@4.17.15", "4.17.19")}, "upgrade lodash 4.17.15"},
-		{"another fix of it", sinew.Observation{Rule: "CVE-2", Package: pkg("lodash", "4.17.15", "pkg:npm/lodash@4.17.15", "4.17.21", "5.0.0")}, "upgrade lodash 4.17.15"},
-		{"no fix", sinew.Observation{Package: pkg("lodash", "4.17.15", "")}, "no fix yet: lodash 4.17.15"},
-		{"purl only", sinew.Observation{Package: pkg("", "", "pkg:maven/org.x/y%20z@1?type=jar#a", "2")}, "upgrade org.x/y z"},
-		{"system package of an image", sinew.Observation{Image: "r.example.org:5000/shop/web:1.2@sha256:ab", Package: pkg("zlib", "1", "pkg:deb/debian/zlib@1", "2")}, "base image of r.example.org:5000/shop/web"},
-		{"application package of an image", sinew.Observation{Image: "r/shop:1", Package: pkg("lodash", "1", "pkg:npm/lodash@1", "2")}, "upgrade lodash 1"},
-		{"system package of a machine", sinew.Observation{Host: "web-1", Package: pkg("zlib", "1", "pkg:deb/debian/zlib@1", "2")}, "upgrade zlib 1"},
-		{"secret", sinew.Observation{Rule: "aws", File: "a.env", Secret: "sinew:secret:k1:0123456789abcdef0123"}, "rotate secret 0123456789abcdef"},
-		{"resource", sinew.Observation{Rule: "CKV_1", File: "a.tf", Resource: &sinew.Resource{Type: "aws_s3_bucket", ID: "x"}}, "rule CKV_1 on aws_s3_bucket"},
-		{"resource without type", sinew.Observation{Rule: "CKV_1", Resource: &sinew.Resource{ID: "x"}}, "rule CKV_1"},
-		{"code", sinew.Observation{Rule: "sqli", File: "src/db.go", Line: 7}, "rule sqli in src/db.go"},
-		{"web", sinew.Observation{Rule: "xss", Endpoint: &sinew.Endpoint{URL: "https://example.org:8443/a?b"}}, "rule xss at example.org:8443"},
-		{"machine", sinew.Observation{Rule: "19506", Host: "web-1"}, "rule 19506"},
-		{"no rule", sinew.Observation{Title: "Something"}, "rule Something"},
+		{"package", sinew.Observation{Rule: "CVE-1", Package: pkg("lodash", "4.17.15", "pkg:npm/lodash@4.17.15", "4.17.19")}, "upgrade lodash (npm)", sinew.IssueUpgrade},
+		{"another version of it", sinew.Observation{Rule: "CVE-2", Package: pkg("lodash", "3.0.0", "pkg:npm/lodash@3.0.0")}, "upgrade lodash (npm)", sinew.IssueUpgrade},
+		{"package without URL", sinew.Observation{Package: pkg("lodash", "4.17.15", "")}, "upgrade lodash", sinew.IssueUpgrade},
+		{"purl only", sinew.Observation{Package: pkg("", "", "pkg:maven/org.x/y%20z@1?type=jar#a", "2")}, "upgrade org.x/y z (maven)", sinew.IssueUpgrade},
+		{"system package of an image", sinew.Observation{Image: "r.example.org:5000/shop/web:1.2@sha256:ab", Package: pkg("zlib", "1", "pkg:deb/debian/zlib@1", "2")}, "base image of r.example.org:5000/shop/web", sinew.IssueBaseImage},
+		{"application package of an image", sinew.Observation{Image: "r/shop:1", Package: pkg("lodash", "1", "pkg:npm/lodash@1", "2")}, "upgrade lodash (npm)", sinew.IssueUpgrade},
+		{"system package of a machine", sinew.Observation{Host: "web-1", Package: pkg("zlib", "1", "pkg:deb/debian/zlib@1", "2")}, "upgrade zlib (deb)", sinew.IssueUpgrade},
+		{"secret", sinew.Observation{Rule: "aws", File: "a.env", Secret: "sinew:secret:k1:0123456789abcdef0123"}, "rotate secret 0123456789abcdef", sinew.IssueSecret},
+		{"resource in a file", sinew.Observation{Rule: "CKV_1", File: "/infra/./a.tf", Resource: &sinew.Resource{Type: "aws_s3_bucket", ID: "x"}}, "template infra/a.tf: CKV_1 on aws_s3_bucket", sinew.IssueTemplate},
+		{"resource in a module", sinew.Observation{Rule: "CKV_1", File: "infra/modules/vpc/main.tf", Resource: &sinew.Resource{Type: "aws_subnet", ID: "module.a.aws_subnet.x"}}, "module infra/modules/vpc: CKV_1 on aws_subnet", sinew.IssueModule},
+		{"modules in a module", sinew.Observation{Rule: "R", File: "modules/a/modules/b/x.tf", Resource: &sinew.Resource{Type: "t"}}, "module modules/a/modules/b: R on t", sinew.IssueModule},
+		{"module from a registry", sinew.Observation{Rule: "R", File: ".terraform/modules/vpc/main.tf", Resource: &sinew.Resource{Type: "t"}}, "module vpc: R on t", sinew.IssueModule},
+		{"module by address", sinew.Observation{Rule: "R", File: "plan.json", Resource: &sinew.Resource{Type: "t", ID: `module.vpc["a.b"].module.net[0].t.x`}}, "module vpc.net: R on t", sinew.IssueModule},
+		{"chart", sinew.Observation{Rule: "R", File: "deploy/charts/web/templates/a.yaml", Resource: &sinew.Resource{Type: "Deployment"}}, "module deploy/charts/web: R on Deployment", sinew.IssueModule},
+		{"role", sinew.Observation{Rule: "R", File: "roles/nginx/tasks/main.yml", Resource: &sinew.Resource{Type: "file"}}, "module roles/nginx: R on file", sinew.IssueModule},
+		{"a folder of that name", sinew.Observation{Rule: "R", File: "src/roles/admin/a.yml", Resource: &sinew.Resource{Type: "file"}}, "template src/roles/admin/a.yml: R on file", sinew.IssueTemplate},
+		{"a file beside modules", sinew.Observation{Rule: "R", File: "modules/main.tf", Resource: &sinew.Resource{Type: "t"}}, "template modules/main.tf: R on t", sinew.IssueTemplate},
+		{"live resource", sinew.Observation{Rule: "CKV_1", Resource: &sinew.Resource{Type: "aws_s3_bucket", ID: "arn:x"}}, "configuration: CKV_1 on aws_s3_bucket", sinew.IssueConfiguration},
+		{"resource without type", sinew.Observation{Rule: "CKV_1", Resource: &sinew.Resource{ID: "x"}}, "configuration: CKV_1", sinew.IssueConfiguration},
+		{"infrastructure without resource", sinew.Observation{Rule: "DS002", File: "web/Dockerfile", Line: 1}, "template web/Dockerfile: DS002", sinew.IssueTemplate},
+		{"code", sinew.Observation{Rule: "sqli", File: "src/db.go", Line: 7}, "code pattern sqli", sinew.IssueCode},
+		{"code in modules", sinew.Observation{Rule: "sqli", File: "modules/db/src/db.go", Line: 7}, "code pattern sqli", sinew.IssueCode},
+		{"web", sinew.Observation{Rule: "xss", Endpoint: &sinew.Endpoint{URL: "https://example.org:8443/a?b"}}, "endpoint example.org:8443: xss", sinew.IssueEndpoint},
+		{"machine", sinew.Observation{Rule: "19506", Host: "web-1"}, "hosts: 19506", sinew.IssueHost},
+		{"no rule", sinew.Observation{Title: "Something"}, "other: Something", sinew.IssueOther},
 	} {
 		if got := Cause(&tt.o); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+		if got := CauseKind(tt.want); got != tt.kind {
+			t.Errorf("%s: of kind %s, want %s", tt.name, got, tt.kind)
+		}
 	}
 	long := func(end string) string {
-		return Cause(&sinew.Observation{Rule: "r", File: strings.Repeat("ä/", 300) + end})
+		return Cause(&sinew.Observation{Rule: strings.Repeat("ä/", 300) + end, File: "a"})
 	}
 	if a, b := long("a"), long("b"); a == b || len(a) > maxCause || len(b) > maxCause || a != long("a") {
 		t.Errorf("long causes %q and %q", a, b)
+	}
+}
+
+// TestIssueKey: the key of an issue depends on the unit and the cause alone, and
+// differs when they do.
+func TestIssueKey(t *testing.T) {
+	seen := map[int64]string{}
+	for _, unit := range []int64{0, 1, 1 << 28} {
+		for _, cause := range []string{"upgrade a", "upgrade b", "upgrade a "} {
+			key := IssueKey(unit, cause)
+			if key <= 0 || key != IssueKey(unit, cause) || seen[key] != "" {
+				t.Errorf("key %d of %d %q, and of %s", key, unit, cause, seen[key])
+			}
+			seen[key] = cause
+		}
+	}
+	if key := IssueKey(1, ""); key != 0 {
+		t.Errorf("key %d of no cause", key)
+	}
+	if name, ecosystem := CausePackage(Cause(&sinew.Observation{Package: &sinew.Package{PURL: "pkg:golang/example.org/a%20(b)@1"}})); name != "example.org/a (b)" || ecosystem != "golang" {
+		t.Errorf("package %q of %q", name, ecosystem)
 	}
 }
 

@@ -46,6 +46,12 @@ func (p *Pipeline) Decide(ctx context.Context, r sinew.Reader, d sinew.Decision,
 	if err != nil {
 		return store.Accepted{}, err
 	}
+	if births, err = p.db.WithClusters(ctx, space.ID, births); err != nil {
+		return store.Accepted{}, err
+	}
+	if len(births) > maxDecided {
+		return store.Accepted{}, sinew.Errorf(sinew.CodeTooLarge, "with what is part of them these are %d findings; a decision may name %d", len(births), maxDecided)
+	}
 	slices.Sort(births)
 	entry := DecisionEntry{Schema: "decision/v1", Decision: d, Births: slices.Compact(births)}
 	if len(entry.Findings) > namedInEntry {

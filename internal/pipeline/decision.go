@@ -141,7 +141,9 @@ func (f *fold) decideAll(ctx context.Context, ids []int64, births map[int64]int6
 		if err := f.decide(ctx, fs, &mine, v.At); err != nil {
 			return n, err
 		}
-		n++
+		if fs.was.Lead <= 0 {
+			n++ // what is part of another is counted in that one
+		}
 	}
 	return n, set.save(ctx)
 }

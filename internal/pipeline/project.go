@@ -33,6 +33,10 @@ type projector struct {
 	bodies    map[int64][32]byte
 	services  map[int64]string // that uploaders named, by snapshot
 
+	entryOf  sinew.Entry // the one at hand
+	families map[int64]*store.FamilyRow
+	said     *[]store.LinkRow // that findings are one problem, or not; nil: not read yet
+
 	deleted     map[int64]bool // whether a snapshot's body was deleted, as far as asked
 	someDeleted bool           // whether any was, once deleted is there
 }
@@ -139,7 +143,7 @@ func (j *projector) drain(ctx context.Context, seq int64) error {
 
 // entry projects one entry, and reports whether the space was moved to it.
 func (j *projector) entry(ctx context.Context, e sinew.Entry) (moved bool, err error) {
-	j.newPlaces = 0
+	j.newPlaces, j.entryOf = 0, e
 	var again []Outcome
 	if j.given, again, err = j.outcomesAfter(ctx, e.Seq); err != nil {
 		return false, err
@@ -157,6 +161,10 @@ func (j *projector) entry(ctx context.Context, e sinew.Entry) (moved bool, err e
 		err = j.rulesEntry(ctx, e)
 	case sinew.EntryDecision:
 		err = j.decision(ctx, e)
+	case sinew.EntryLink:
+		err = j.link(ctx, e)
+	case sinew.EntryIssue:
+		err = j.issue(ctx, e)
 	case sinew.EntryRef:
 		err = j.ref(ctx, e)
 	case sinew.EntryDeployment:
@@ -194,6 +202,7 @@ func (j *projector) openFold(ctx context.Context, st *store.Stage, fam store.Fam
 	if err != nil {
 		return nil, err
 	}
+	j.remembered(fam)
 	f := &fold{j: j, st: st, fam: fam, entry: e.Seq, born: e.Seq, known: micros(e.At), actor: e.Actor, res: &Result{}}
 	for i := range places {
 		f.places = append(f.places, &places[i])

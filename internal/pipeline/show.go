@@ -83,6 +83,7 @@ func (f *fold) show(row *store.FindingRow, pr *store.PresenceRow, o *sinew.Obser
 	row.Image, row.Host = o.Image, o.Host
 	row.Resource, row.Endpoint = store.ResourceText(o.Resource), store.EndpointText(o.Endpoint)
 	row.Cause = identity.Cause(o)
+	spot(row, o)
 	f.units.assign(row, o, f.place(pr.Place), service)
 }
 

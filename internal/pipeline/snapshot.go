@@ -117,6 +117,9 @@ func (j *projector) flip(ctx context.Context, st *store.Stage, after int64, out 
 			}
 		}
 	}
+	if err := j.correlate(ctx, st); err != nil {
+		return err
+	}
 	if err := st.Flush(ctx); err != nil {
 		return err
 	}

@@ -359,6 +359,9 @@ func (s *rowSet) save(ctx context.Context) error {
 				return err
 			}
 		}
+		if slices.ContainsFunc(fs.presences, func(p *presenceState) bool { return p.gone || p.row != p.was }) {
+			f.st.Spread(&fs.row)
+		}
 		for _, p := range fs.presences {
 			var err error
 			switch {

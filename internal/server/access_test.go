@@ -114,6 +114,7 @@ var expectations = map[string]expectation{
 	"GET /api/v1/decisions":       {reads, 200, plain("/api/v1/decisions")},
 	"GET /api/v1/coverage":        {reads, 200, plain("/api/v1/coverage")},
 	"GET /api/v1/onboarding":      {reads, 200, plain("/api/v1/onboarding")},
+	"GET /api/v1/issues":          {reads, 200, plain("/api/v1/issues?state=open,in_progress,done,accepted,gone")},
 	"GET /api/v1/views":           {reads, 200, plain("/api/v1/views")},
 	"POST /api/v1/views": {reads, 201, func(*world, string, side) attempt {
 		return attempt{"/api/v1/views", object{"name": "mine"}}
@@ -130,6 +131,12 @@ var expectations = map[string]expectation{
 	}},
 	"DELETE /api/v1/views/{id}": {shares, 204, func(w *world, _ string, s side) attempt {
 		return attempt{path: "/api/v1/views/" + w.unitView(s)}
+	}},
+	"GET /api/v1/issues/{id}": {readsOne, 200, func(w *world, _ string, s side) attempt {
+		return attempt{path: "/api/v1/issues/" + w.issueOf(s)}
+	}},
+	"PATCH /api/v1/issues/{id}": {writes, 200, func(w *world, _ string, s side) attempt {
+		return attempt{"/api/v1/issues/" + w.issueOf(s), object{"owner": "team-" + s.app}}
 	}},
 	"POST /api/v1/decisions/{id}/undo": {writes, 201, func(w *world, _ string, s side) attempt {
 		var d accepted
@@ -257,6 +264,16 @@ func (w *world) unitView(s side) string {
 	v, err := w.db.CreateView(w.Context(), store.System(w.ws.ID), store.SavedView{Name: w.fresh("view"), Scope: store.ViewUnit, Application: s.app})
 	w.must(err)
 	return v.ID
+}
+
+// issueOf is an issue of an application.
+func (w *world) issueOf(s side) string {
+	list, _, err := w.db.Issues(w.Context(), store.System(w.ws.ID), store.IssueFilter{Applications: []string{s.app}, States: sinew.IssueStates}, store.Page{Limit: 1})
+	w.must(err)
+	if len(list) == 0 {
+		w.Fatalf("%s has no issue", s.app)
+	}
+	return list[0].ID
 }
 
 // anyToken makes a token of the sender's own, beside the one it uses.

@@ -94,6 +94,7 @@ type findingDetail struct {
 	Decisions   []standing         `json:"decisions,omitempty" doc:"Everything that was decided, oldest first"`
 	MergedInto  string             `json:"merged_into,omitempty" doc:"This finding, when the one asked for became part of it"`
 	Merged      []string           `json:"merged,omitempty" doc:"Ids of findings that became part of it"`
+	Cluster     *sinew.Cluster     `json:"cluster,omitempty" doc:"What other streams tell of the same problem, and why it is the same"`
 }
 
 type standing struct {
@@ -117,7 +118,7 @@ func (s *Server) finding(ctx context.Context, in *idInput) (*body[findingDetail]
 	}
 	out := findingDetail{
 		Finding: d.Finding, Presences: orEmpty(d.Presences), Events: orEmpty(d.Events),
-		Observation: d.Observation, Evidence: d.Evidence, Merged: d.Merged,
+		Observation: d.Observation, Evidence: d.Evidence, Merged: d.Merged, Cluster: d.Cluster,
 	}
 	if d.MergedFrom != "" {
 		out.MergedInto = d.Finding.ID

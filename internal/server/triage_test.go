@@ -91,7 +91,7 @@ func (w *world) listed(sender, filter, sort string) (ids []string) {
 func testGroupRoutes(t *testing.T, w *world) {
 	var causes list[FindingGroup]
 	w.ok("viewer", "GET", asking("/api/v1/findings/groups", "filter", ofMany+" class:dependency", "by", "root_cause"), nil, &causes)
-	if len(causes.Items) != 1 || causes.Items[0].Title != "upgrade lodash 4.17.15" || causes.Items[0].Count != 2 ||
+	if len(causes.Items) != 1 || causes.Items[0].Title != "upgrade lodash (npm)" || causes.Items[0].Count != 2 ||
 		causes.Items[0].Worst != "critical" || causes.Items[0].Severities["high"] != 1 {
 		t.Errorf("root causes %+v", causes.Items)
 	}

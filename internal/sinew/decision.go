@@ -43,3 +43,40 @@ func (d *Decision) Validate() error {
 	}
 	return nil
 }
+
+// LinkKind says what a person says of findings being the same problem.
+type LinkKind string
+
+// The kinds of links.
+const (
+	LinkSame      LinkKind = "same"      // these are one problem
+	LinkDifferent LinkKind = "different" // these are not
+	LinkNever     LinkKind = "never"     // findings of these rules never are
+)
+
+// Link is what a person says of findings being the same problem. It is stronger
+// than every rule of correlation, and holds until it is taken back.
+type Link struct {
+	Kind     LinkKind `json:"kind"`
+	Findings []string `json:"findings"` // public ids: all are one problem, or the first is none of the others
+	Reason   string   `json:"reason,omitempty"`
+}
+
+// Validate reports what keeps l from being recorded.
+func (l *Link) Validate() error {
+	switch l.Kind {
+	case LinkSame, LinkDifferent, LinkNever:
+	default:
+		return Errorf(CodeInvalid, "unknown kind of link %q", l.Kind).Hint("use same, different or never")
+	}
+	if len(l.Findings) < 2 {
+		return Errorf(CodeInvalid, "a link names at least two findings")
+	}
+	if len(l.Findings) > maxLinked {
+		return Errorf(CodeTooLarge, "a link names at most %d findings, not %d", maxLinked, len(l.Findings))
+	}
+	return nil
+}
+
+// maxLinked is how many findings one link may name.
+const maxLinked = 100

@@ -129,6 +129,35 @@ type Finding struct {
 	Image    string    `json:"image,omitempty"`
 	Host     string    `json:"host,omitempty"`
 	Target   string    `json:"target"`
+
+	// PartOf is the finding that this one is shown as part of: the same problem, as
+	// another stream tells it. Tools are all that tell it, where there are several.
+	PartOf string   `json:"part_of,omitempty"`
+	Tools  []string `json:"tools,omitempty"`
+}
+
+// Cluster is findings that are one problem, as several streams tell it.
+type Cluster struct {
+	Lead    string    `json:"lead"`                     // the finding that it is shown as
+	Members []Finding `json:"members" nullable:"false"` // with the lead, which comes first
+	Joins   []Join    `json:"joins" nullable:"false"`   // why they are one problem
+}
+
+// Join says why two findings are one problem.
+type Join struct {
+	A      string      `json:"a"`
+	B      string      `json:"b"`
+	Rule   string      `json:"rule"`
+	Fields []JoinField `json:"fields" nullable:"false"`
+	At     time.Time   `json:"at"`  // when that was found
+	Seq    int64       `json:"seq"` // entry of the log that brought it
+}
+
+// JoinField is a field that a rule compared, and what both findings say of it.
+type JoinField struct {
+	Field string `json:"field"`
+	A     string `json:"a"`
+	B     string `json:"b,omitempty"` // empty when both say the same
 }
 
 // Event is one step in a finding's history.
@@ -155,25 +184,3 @@ type Evidence struct {
 	Bytes    int64     `json:"bytes"`
 	Deleted  time.Time `json:"deleted,omitzero"` // set when retention or a request removed it
 }
-
-// Issue is a path, toxic combination or root cause as one unit of work.
-type Issue struct {
-	ID       string       `json:"id"`
-	Kind     IssueKind    `json:"kind"`
-	Title    string       `json:"title"`
-	State    FindingState `json:"state"`
-	Owner    string       `json:"owner,omitempty"`
-	Due      time.Time    `json:"due,omitzero"`
-	Ticket   string       `json:"ticket,omitempty"`
-	Findings []string     `json:"findings"` // public ids of the members
-}
-
-// IssueKind says what holds an issue's members together.
-type IssueKind string
-
-// The issue kinds.
-const (
-	IssueRootCause IssueKind = "root_cause"
-	IssueToxic     IssueKind = "toxic_combination"
-	IssuePath      IssueKind = "attack_path"
-)

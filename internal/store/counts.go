@@ -208,22 +208,25 @@ func newTally() *tally { return &tally{newCounts(), map[int64]int64{}, map[int64
 
 // tally adds the findings of a FROM clause, up to one more than CountCap.
 func (v *view) tally(ctx context.Context, c *tally, from *query) error {
-	q := (&query{args: from.args}).add(`SELECT c.state, c.severity, c.tool, c.class, c.family_id, c.unit_id, COUNT(*) FROM (
-		SELECT f.state, f.severity, f.tool, f.class, f.family_id, f.unit_id`+from.String()).add(` LIMIT ?) c GROUP BY c.state, c.severity, c.tool, c.class, c.family_id, c.unit_id`, CountCap+1-c.Total)
+	q := (&query{args: from.args}).add(`SELECT c.state, c.severity, c.tool, c.tools, c.class, c.family_id, c.unit_id, COUNT(*) FROM (
+		SELECT f.state, f.severity, f.tool, f.tools, f.class, f.family_id, f.unit_id`+from.String()).add(` LIMIT ?) c GROUP BY c.state, c.severity, c.tool, c.tools, c.class, c.family_id, c.unit_id`, CountCap+1-c.Total)
 	rows, err := v.QueryContext(ctx, q.String(), q.args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var state, tool, class string
+		var state, tool, tools, class string
 		var severity int
 		var family, unit, n int64
-		if err := rows.Scan(&state, &severity, &tool, &class, &family, &unit, &n); err != nil {
+		if err := rows.Scan(&state, &severity, &tool, &tools, &class, &family, &unit, &n); err != nil {
 			return err
 		}
-		for dim, value := range map[string]string{"state": state, "severity": severityText(severity), "tool": tool, "class": class} {
+		for dim, value := range map[string]string{"state": state, "severity": severityText(severity), "class": class} {
 			c.add(dim, value, n, false)
+		}
+		for _, tool := range toolsOf(tool, tools) {
+			c.add("tool", tool, n, false)
 		}
 		c.families[family] += n
 		c.units[unit] += n

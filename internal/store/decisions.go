@@ -108,6 +108,7 @@ func (v *view) decidedCount(ctx context.Context, seq int64) (n int64, err error)
 		FROM redirect r WHERE r.space = b.space AND r.old_id = b.birth_id AND r.gen_to IS NULL), b.birth_id) WHERE b.space = ? AND b.seq = ?`, v.space.ID, seq)
 	v.current(q, "x")
 	v.visible(q, "+x.unit_id")
+	q.add(` AND x.lead <= 0`)
 	return n, v.QueryRowContext(ctx, q.add(`) s`).String(), q.args...).Scan(&n)
 }
 

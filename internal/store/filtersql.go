@@ -14,7 +14,7 @@ import (
 
 // nameColumns are the fields that one text column of finding answers.
 var nameColumns = map[string]string{
-	"tool": "f.tool", "rule": "f.rule", "service": "f.service", "file": "f.file", "package": "f.package",
+	"rule": "f.rule", "service": "f.service", "file": "f.file", "package": "f.package",
 	"purl": "f.purl", "image": "f.image", "host": "f.host", "resource": "f.resource", "endpoint": "f.endpoint",
 	"owner": "f.owner", "class": "f.class", "cause": "f.cause",
 }
@@ -93,6 +93,8 @@ func (v *view) term(ctx context.Context, q *query, t filter.Term) (few bool, err
 		return false, nil
 	}
 	switch t.Field {
+	case "tool":
+		v.tools(q, t)
 	case "severity":
 		in(q, "f.severity", ranks(t))
 	case "is":
@@ -165,6 +167,12 @@ func comparison(op string) (string, error) {
 
 func states(q *query, t filter.Term) {
 	list, reopened := t.States()
+	if slices.Contains(t.Values, filter.IsMerged) {
+		q.add(`f.lead < 0 OR `)
+	}
+	if slices.Contains(t.Values, filter.IsDuplicate) {
+		q.add(`f.lead > 0 OR `)
+	}
 	active := 0
 	for _, s := range list {
 		if s.Active() {
@@ -214,16 +222,36 @@ func escapeLike(s string) string {
 
 func globLike(s string) string { return strings.ReplaceAll(escapeLike(s), `*`, `%`) }
 
+// tools looks for the tool that reported a finding, and for those of what is part
+// of it.
+func (v *view) tools(q *query, t filter.Term) {
+	v.names(q, "f.tool", t)
+	for _, value := range t.Values {
+		switch t.Op {
+		case "~":
+			value = "%" + escapeLike(value) + "%"
+		case "==":
+			value = "%" + toolSeparator + escapeLike(value) + toolSeparator + "%"
+		default:
+			value = "%" + toolSeparator + globLike(value) + toolSeparator + "%"
+		}
+		v.like(q.add(` OR (f.lead < 0 AND `), "f.tools", value)
+		q.add(`)`)
+	}
+}
+
 // ids looks in the column of ids, which are between spaces.
 func (v *view) ids(q *query, t filter.Term) {
 	either(q, t.Values, func(value string) {
 		switch {
 		case t.Op == "~":
 			v.like(q, "f.ids", "%"+escapeLike(value)+"%")
+			v.like(q.add(` OR `), "f.also", "%"+escapeLike(value)+"%")
 		case value == "none":
-			q.add(`f.ids = ''`)
+			q.add(`f.ids = '' AND f.also = ''`)
 		default:
 			v.like(q, "f.ids", "% "+globLike(value)+" %")
+			v.like(q.add(` OR `), "f.also", "% "+globLike(value)+" %")
 		}
 	})
 }

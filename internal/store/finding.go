@@ -27,6 +27,7 @@ type FindingDetail struct {
 	Decisions   []StandingDecision // every one, oldest first
 	MergedFrom  string             // the id that was asked for, when it is now part of this finding
 	Merged      []string           // earlier ids that are now part of this finding
+	Cluster     *sinew.Cluster     // with what other streams tell of the same problem; nil when none does
 }
 
 // StandingDecision is what was decided about a finding.
@@ -121,6 +122,9 @@ func (v *view) fill(ctx context.Context, d *FindingDetail, row *FindingRow) erro
 		return err
 	}
 	d.Finding = v.finding(row, near)
+	if d.Cluster, err = v.cluster(ctx, row); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
 	for i := range presences {
 		d.Presences = append(d.Presences, v.presence(&presences[i], row, near))
 	}

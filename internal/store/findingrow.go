@@ -41,8 +41,13 @@ func (v *view) finding(row *FindingRow, n nearby) sinew.Finding {
 	if row.Unit != sinew.UnassignedUnit {
 		f.Application = n.units[row.Unit]
 	}
-	if len(f.IDs) == 0 {
+	if f.IDs = append(f.IDs, strings.Fields(row.Also)...); len(f.IDs) == 0 {
 		f.IDs = nil
+	}
+	if row.Lead > 0 {
+		f.PartOf = v.public(sinew.IDFinding, row.Lead)
+	} else if row.Tools != "" {
+		f.Tools = row.tools()
 	}
 	if row.Package != "" || row.PURL != "" {
 		f.Package = &sinew.Package{Name: row.Package, Version: row.Version, PURL: row.PURL}

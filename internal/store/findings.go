@@ -179,6 +179,7 @@ func (v *view) walk(ctx context.Context, f *filter.Query, o order, after *findin
 	q := (&query{}).add(`SELECT ` + o.selected() + ` FROM (SELECT * FROM finding f`)
 	q.add(` WHERE f.space = ?`, v.space.ID)
 	v.current(q, "f")
+	v.shown(q, f)
 	o.narrow(q, f)
 	o.after(q, v.db.dialect, after, `f.id`)
 	o.by(q, v.db.dialect, `f.id`)
@@ -213,6 +214,7 @@ func (v *view) sort(ctx context.Context, o order, where *query, found access, af
 func (v *view) matching(ctx context.Context, f *filter.Query) (*query, access, error) {
 	where := (&query{}).add(` WHERE f.space = ?`, v.space.ID)
 	v.current(where, "f")
+	v.shown(where, f)
 	column, few := "+f.unit_id", false // the index on units is for few findings only
 	if units, all := v.visibleUnits(); !all {
 		var err error

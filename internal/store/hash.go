@@ -51,12 +51,18 @@ var historyTables = []hashed{
 	{"place", `id family_id kind ref environment service version head_seq seen_at ended`, `id`, rowsAll},
 	{"snapshot", `seq family_id place_id unit_id at received_at version commit_id raw_mac body assignment coverage basis artifact observations result`, `seq`, rowsAll},
 	{"finding", `id family_id unit_id place_id service class state active severity tool rule title cwe ids file line package
-		version purl image host resource endpoint cause owner verdict verdict_by verdict_seq until first_seen last_seen since
-		reopened obs_seq obs_n origin`, `id`, rowsCurrent},
+		version purl image host resource endpoint cause issue owner verdict verdict_by verdict_seq until first_seen last_seen since
+		reopened obs_seq obs_n origin spot block lead tools also`, `id`, rowsCurrent},
 	{"presence", `finding_id place_id state basis first_seen last_seen since since_seq obs_seq obs_n obs_hash pass tool_status
 		line k_tool k_content k_place k_moved k_near`, `finding_id, place_id`, rowsCurrent},
 	{"step", `family_id n item entry size`, `family_id, n`, rowsCurrent},
 	{"step_part", `family_id n part data`, `family_id, n, part`, rowsCurrent},
+	{"finding_join", `a_id b_id rule fields seq`, `a_id, b_id`, rowsCurrent},
+	{"link", `seq kind a_id b_id a_rule b_rule at actor undone`, `seq, a_id, b_id`, rowsAll},
+	{"alias", `id root`, `id COLLATE`, rowsAll},
+	{"issue", `id unit_id kind cause state since_seq first_seq reopened findings active critical high medium low info worst accepted presences
+		working owner ticket_key ticket_url changed_seq`, `id`, rowsCurrent},
+	{"issue_event", `issue_id seq n kind was became actor`, `issue_id, seq, n`, rowsFrom},
 	{"redirect", `old_id new_id`, `old_id`, rowsCurrent},
 	{"verdict", `birth_id seq verdict actor until owner at undoes words words_by was was_by was_words was_until was_owner`, `birth_id, seq`, rowsFrom},
 	{"decision", `seq at actor verdict until owner findings undoes`, `seq`, rowsAll},
@@ -180,20 +186,22 @@ const (
 	stateFinding = `f.service, f.class, f.state, f.severity, f.tool, f.rule, f.title, f.cwe, f.ids, f.file, f.line,
 	f.package, f.version, f.purl, f.image, f.host, f.resource, f.endpoint, f.owner, f.verdict, f.until, f.first_seen, ` +
 		lastSeen + `, f.since, f.reopened, m.source, m.tool, m.target, m.label, COALESCE(u.name, ''),
-	pl.kind, pl.ref, pl.environment, pl.service`
+	pl.kind, pl.ref, pl.environment, pl.service, f.tools, f.also,
+	COALESCE(l.tool, ''), COALESCE(l.rule, ''), COALESCE(l.title, ''), COALESCE(l.file, ''), COALESCE(l.line, -1), COALESCE(l.first_seen, 0)`
 	statePresence = `pp.kind, pp.ref, pp.environment, pp.service, p.state, p.basis, p.first_seen,
 	CASE WHEN p.state = 'observed' AND pp.seen_at > p.last_seen THEN pp.seen_at ELSE p.last_seen END, p.since, p.obs_hash,
 	p.tool_status, p.line, p.k_tool, p.k_content, p.k_place, p.k_moved, p.k_near`
 	stateQuery = `SELECT f.id, ` + stateFinding + `, ` + statePresence + ` FROM finding f ` + lastSeenJoin + `
 	JOIN family m ON m.space = f.space AND m.id = f.family_id
 	LEFT JOIN unit u ON u.space = f.space AND u.id = f.unit_id
+	LEFT JOIN finding l ON l.space = f.space AND l.id = f.lead AND +l.gen_from <= $2 AND (+l.gen_to IS NULL OR +l.gen_to > $2)
 	JOIN presence p ON p.space = f.space AND p.finding_id = f.id AND +p.gen_from <= $2 AND (+p.gen_to IS NULL OR +p.gen_to > $2)
 	JOIN place pp ON pp.space = p.space AND pp.id = p.place_id
 	WHERE f.space = $1 AND +f.gen_from <= $2 AND (+f.gen_to IS NULL OR +f.gen_to > $2)
 	ORDER BY f.id`
 )
 
-var stateFindingColumns = strings.Count(stateFinding, ",") // one more, less the one in COALESCE
+var stateFindingColumns = strings.Count(stateFinding, ",") + 1 - strings.Count(stateFinding, "COALESCE")
 
 func (s *rawScan) stateLeaves(ctx context.Context, space, gen int64, sorter *leafSorter) error {
 	var id int64 = -1

@@ -127,7 +127,7 @@ type Accepted struct {
 // needs says which role a kind of entry asks for, and whether on every unit.
 func (a *Accept) allowed(r sinew.Reader) bool {
 	switch a.Kind {
-	case sinew.EntrySnapshot, sinew.EntryDecision, sinew.EntryRef, sinew.EntryDeployment, sinew.EntryAssetEnd:
+	case sinew.EntrySnapshot, sinew.EntryDecision, sinew.EntryLink, sinew.EntryIssue, sinew.EntryRef, sinew.EntryDeployment, sinew.EntryAssetEnd:
 		for _, unit := range a.Units {
 			if !r.Can(sinew.RoleDeveloper, unit) {
 				return false

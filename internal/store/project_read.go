@@ -134,6 +134,9 @@ func (db *DB) FindingPage(ctx context.Context, space int64, cond FindingCond, af
 		if cond.Host != "" {
 			q.add(` AND host = ?`, cond.Host)
 		}
+		if cond.Tool != "" {
+			q.add(` AND tool = ? AND rule = ?`, cond.Tool, cond.Rule)
+		}
 		out, err = appendFindings(ctx, t, nil, q.add(` ORDER BY id LIMIT ?`, limit).String(), q.args...)
 		return err
 	})
@@ -147,6 +150,8 @@ func (db *DB) FindingPage(ctx context.Context, space int64, cond FindingCond, af
 type FindingCond struct {
 	Family int64
 	Host   string
+	Tool   string // with Rule
+	Rule   string
 }
 
 func appendFindings(ctx context.Context, t *tx, out []FindingRow, query string, args ...any) ([]FindingRow, error) {

@@ -97,7 +97,17 @@ type FindingRow struct {
 	ObsSeq     int64
 	ObsN       int64
 	Origin     int64 // the first observation in fold order
+
+	// What correlation compares and says (docs/decisions/016).
+	Spot  string
+	Block int64
+	Lead  int64  // finding that it is part of; 0: it stands alone; -1: others are part of it
+	Tools string // of what is part of it and its own, each with a line feed on either side; "" where it stands alone
+	Also  string // ids of what is part of it that are not its own
 }
+
+// LeadsOthers is the lead of a finding that others are part of.
+const LeadsOthers = -1
 
 // PresenceRow is one version of a finding's row in a place.
 type PresenceRow struct {
@@ -186,8 +196,9 @@ type table struct {
 
 var (
 	findingTable = table{"finding", strings.Fields(`space id gen_from family_id unit_id place_id service class state
-		active severity tool rule title cwe ids file line package version purl image host resource endpoint cause
-		owner verdict verdict_by verdict_seq until first_seen last_seen since reopened obs_seq obs_n origin`)}
+		active severity tool rule title cwe ids file line package version purl image host resource endpoint cause issue
+		owner verdict verdict_by verdict_seq until first_seen last_seen since reopened obs_seq obs_n origin
+		spot block lead tools also`)}
 	presenceTable = table{"presence", strings.Fields(`space finding_id place_id gen_from state basis
 		first_seen last_seen since since_seq obs_seq obs_n obs_hash pass tool_status
 		line k_tool k_content k_place k_moved k_near`)}
@@ -202,13 +213,15 @@ func (r *FindingRow) values(dst []any, space, gen int64) []any {
 		r.Service, string(r.Class), string(r.State),
 		boolInt(r.State.Active()), int64(r.Severity),
 		r.Tool, r.Rule, r.Title, r.CWE, r.IDs, r.File, r.Line,
-		r.Package, r.Version, r.PURL, r.Image, r.Host, r.Resource, r.Endpoint, r.Cause, r.Owner, string(r.Verdict), r.VerdictBy,
-		r.VerdictSeq, r.Until, r.FirstSeen, r.LastSeen, r.Since, r.Reopened, r.ObsSeq, r.ObsN, r.Origin)
+		r.Package, r.Version, r.PURL, r.Image, r.Host, r.Resource, r.Endpoint, r.Cause, r.issue(), r.Owner, string(r.Verdict), r.VerdictBy,
+		r.VerdictSeq, r.Until, r.FirstSeen, r.LastSeen, r.Since, r.Reopened, r.ObsSeq, r.ObsN, r.Origin,
+		r.Spot, r.Block, r.Lead, r.Tools, r.Also)
 }
 
 const findingSelect = `id, gen_from, family_id, unit_id, place_id, service, class, state, severity,
 	tool, rule, title, cwe, ids, file, line, package, version, purl, image, host, resource, endpoint, cause,
-	owner, verdict, verdict_by, verdict_seq, until, first_seen, last_seen, since, reopened, obs_seq, obs_n, origin`
+	owner, verdict, verdict_by, verdict_seq, until, first_seen, last_seen, since, reopened, obs_seq, obs_n, origin,
+	spot, block, lead, tools, also`
 
 func (r *FindingRow) targets() []any {
 	return []any{
@@ -216,6 +229,7 @@ func (r *FindingRow) targets() []any {
 		&r.Tool, &r.Rule, &r.Title, &r.CWE, &r.IDs, &r.File, &r.Line, &r.Package, &r.Version, &r.PURL,
 		&r.Image, &r.Host, &r.Resource, &r.Endpoint, &r.Cause, &r.Owner, &r.Verdict, &r.VerdictBy, &r.VerdictSeq, &r.Until,
 		&r.FirstSeen, &r.LastSeen, &r.Since, &r.Reopened, &r.ObsSeq, &r.ObsN, &r.Origin,
+		&r.Spot, &r.Block, &r.Lead, &r.Tools, &r.Also,
 	}
 }
 
@@ -260,14 +274,32 @@ type counterKey struct {
 // count adds n to every counter that f is counted in. All dimensions but the
 // state count active findings only.
 func (r *FindingRow) count(counts map[counterKey]int64, target string, n int64) {
+	if r.Lead > 0 {
+		return // it is counted in what it is part of
+	}
 	counts[counterKey{r.Unit, "state", string(r.State)}] += n
 	if !r.State.Active() {
 		return
 	}
 	counts[counterKey{r.Unit, "severity", severityText(r.Severity)}] += n
-	counts[counterKey{r.Unit, "tool", r.Tool}] += n
+	for _, tool := range r.tools() {
+		counts[counterKey{r.Unit, "tool", tool}] += n
+	}
 	counts[counterKey{r.Unit, "class", string(r.Class)}] += n
 	counts[counterKey{r.Unit, "target", target}] += n
 }
+
+// tools are the finding's own tool and those of what is part of it.
+func (r *FindingRow) tools() []string { return toolsOf(r.Tool, r.Tools) }
+
+func toolsOf(own, all string) []string {
+	if all == "" {
+		return []string{own}
+	}
+	return strings.Split(strings.Trim(all, toolSeparator), toolSeparator)
+}
+
+// toolSeparator is between the tools of a finding: names may have spaces.
+const toolSeparator = "\n"
 
 func severityText(rank int) string { return strconv.Itoa(rank) }

@@ -31,6 +31,13 @@ type Stage struct {
 	events   buffer
 	verdicts buffer
 	steps    buffer
+	joins    buffer
+	endJ     []JoinRow
+	ended    []int64           // findings that were ended
+	parted   []Block           // of those that were in a cluster
+	blocks   []Block           // of findings that changed, some several times
+	issues   map[int64]struct{}  // of findings that changed
+	work     map[int64]IssueWork // what people said of them
 	segments *segmentWriter    // of what is staged; nil while nothing is
 	end      []int64           // findings to end
 	endP     map[int64][]int64 // place -> findings whose presence ends
@@ -63,6 +70,7 @@ func (db *DB) BeginStage(ctx context.Context, lease *Lease, ws, space int64) (*S
 	s := &Stage{
 		db: db, lease: lease, ws: ws, space: space, gen: live + 1,
 		batch: 600, counts: map[counterKey]int64{}, endP: map[int64][]int64{},
+		issues: map[int64]struct{}{}, work: map[int64]IssueWork{},
 	}
 	if err := s.undo(ctx, live); err != nil {
 		return nil, fmt.Errorf("undo an unfinished stage: %w", err)
@@ -91,6 +99,9 @@ var versioned = []struct {
 	{"event", "space, finding_id, seq, n", false},
 	{"step", "space, family_id, n, gen_from", true},
 	{"step_part", "space, family_id, n, part, gen_from", true},
+	{"finding_join", "space, a_id, b_id, gen_from", true},
+	{"issue", "space, id, gen_from", true},
+	{"issue_event", "space, issue_id, seq, n", false},
 	{"redirect", "space, old_id, gen_from", true},
 	{"verdict", "space, birth_id, seq", false},
 	{"finding_segment", "space, id", false},
@@ -177,6 +188,8 @@ func (s *Stage) tx(ctx context.Context, fn func(*tx) error) error {
 // NewFinding stages a finding that has no row yet.
 func (s *Stage) NewFinding(ctx context.Context, f *FindingRow, target string) error {
 	f.count(s.counts, target, 1)
+	s.noteBlock(f)
+	s.noteIssue(f)
 	if err := s.enter(f); err != nil {
 		return err
 	}
@@ -189,6 +202,8 @@ func (s *Stage) NewFinding(ctx context.Context, f *FindingRow, target string) er
 func (s *Stage) ChangeFinding(ctx context.Context, was, now *FindingRow, target string) error {
 	was.count(s.counts, target, -1)
 	now.count(s.counts, target, 1)
+	s.noteChange(was, now)
+	s.noteIssues(was, now)
 	if err := s.enter(now); err != nil {
 		return err
 	}
@@ -200,6 +215,12 @@ func (s *Stage) ChangeFinding(ctx context.Context, was, now *FindingRow, target 
 // birth that is now part of another finding.
 func (s *Stage) EndFinding(ctx context.Context, f *FindingRow, target string) error {
 	f.count(s.counts, target, -1)
+	s.noteBlock(f)
+	s.noteIssue(f)
+	s.ended = append(s.ended, f.ID)
+	if f.Lead != 0 {
+		s.parted = append(s.parted, Block{f.Unit, f.Block})
+	}
 	s.end = append(s.end, f.ID)
 	return s.grown(ctx)
 }
@@ -315,6 +336,9 @@ func (s *Stage) Flip(ctx context.Context, f Flip) (seq int64, err error) {
 	}
 	if err := s.seal(ctx); err != nil {
 		return 0, fmt.Errorf("stage rows: %w", err)
+	}
+	if err := s.sealIssues(ctx, f.Projected); err != nil {
+		return 0, err
 	}
 	var payload []byte
 	if f.Outcome != nil {

@@ -29,6 +29,9 @@ func (s *Stage) flush(ctx context.Context, t *tx) error {
 	if err := s.replacePresences(ctx, t); err != nil {
 		return err
 	}
+	if err := s.endJoins(ctx, t); err != nil {
+		return err
+	}
 	for _, w := range []struct {
 		table *table
 		rows  *buffer
@@ -38,6 +41,7 @@ func (s *Stage) flush(ctx context.Context, t *tx) error {
 		{&eventTable, &s.events},
 		{&verdictTable, &s.verdicts},
 		{&stepTable, &s.steps},
+		{&joinTable, &s.joins},
 	} {
 		if err := w.rows.insert(ctx, t, w.table); err != nil {
 			return err
@@ -188,7 +192,7 @@ const analyzeAfter = 2000
 // analyzed are the tables that rows are looked up in by their ids, with the
 // columns that such a look-up names.
 var analyzed = []struct{ name, columns string }{
-	{"finding", "space, id, gen_from, gen_to, family_id, place_id"},
+	{"finding", "space, id, gen_from, gen_to, family_id, place_id, issue, lead"},
 	{"presence", "space, finding_id, place_id, gen_from, gen_to"},
 }
 

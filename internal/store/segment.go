@@ -40,6 +40,7 @@ const (
 	numFirstSeen
 	numLastSeen
 	numSince
+	numLead // 0: stands alone, 1: others are part of it, 2: is part of another
 	numColumns
 
 	textState = iota - 1
@@ -123,12 +124,13 @@ func (w *segmentWriter) add(r *FindingRow) {
 		numID: r.ID, numGen: r.GenFrom, numFamily: r.Family, numUnit: r.Unit, numPlace: r.Place,
 		numSeverity: int64(r.Severity), numActive: boolInt(r.State.Active()), numReopened: r.Reopened, numLine: r.Line,
 		numFirstSeen: r.FirstSeen, numLastSeen: r.LastSeen, numSince: r.Since,
+		numLead: leadColumn(r.Lead),
 	} {
 		w.numbers[i] = binary.LittleEndian.AppendUint64(w.numbers[i], uint64(n)) //nolint:gosec // read back the same way
 	}
 	for i, s := range [allColumns]string{
 		textState: string(r.State), textClass: string(r.Class), textTool: r.Tool, textService: r.Service, textOwner: r.Owner,
-		textTitle: r.Title, textRule: r.Rule, textCWE: r.CWE, textIDs: r.IDs, textFile: r.File, textPackage: r.Package, textPURL: r.PURL,
+		textTitle: r.Title, textRule: r.Rule, textCWE: r.CWE, textIDs: r.IDs + r.Also, textFile: r.File, textPackage: r.Package, textPURL: r.PURL,
 		textImage: r.Image, textHost: r.Host, textResource: r.Resource, textEndpoint: r.Endpoint, textCause: r.Cause,
 	} {
 		if i >= numColumns {
@@ -139,6 +141,16 @@ func (w *segmentWriter) add(r *FindingRow) {
 	if w.rows++; w.rows == segmentRows || w.size >= segmentBytes {
 		w.cut()
 	}
+}
+
+func leadColumn(lead int64) int64 {
+	switch {
+	case lead > 0:
+		return 2
+	case lead < 0:
+		return 1
+	}
+	return 0
 }
 
 // cut makes what was gathered a segment.

@@ -225,7 +225,12 @@ var sieveColumns = map[string]int{
 func (s *sieve) term(v *view, t filter.Term) {
 	if column, ok := sieveColumns[t.Field]; ok {
 		if t.Op != "==" || !t.Negated { // what differs in case only must not be left out
-			s.add(stringTest{columns: []int{column}, patterns: namePatterns(t), negated: t.Negated})
+			test := stringTest{columns: []int{column}, patterns: namePatterns(t), negated: t.Negated}
+			if t.Field == "tool" && !t.Negated { // what is part of it may be of that tool
+				s.columns |= columnsOf(numLead)
+				test.or = func(e *entries, row int) bool { return e.number(numLead, row) == 1 }
+			}
+			s.add(test)
 		}
 		return
 	}
@@ -294,6 +299,9 @@ func (s *sieve) ids(negated bool, column int, ids []int64) {
 }
 
 func (s *sieve) states(t filter.Term) {
+	if slices.Contains(t.Values, filter.IsMerged) || slices.Contains(t.Values, filter.IsDuplicate) {
+		return // left to the rows
+	}
 	list, reopened := t.States()
 	if active := slices.DeleteFunc(slices.Clone(sinew.FindingStates), func(s sinew.FindingState) bool { return !s.Active() }); !reopened && slices.Equal(list, active) {
 		s.number(t.Negated, numActive, []int{1})

@@ -30,6 +30,9 @@ func (v *view) sieve(ctx context.Context, f *filter.Query, o *order) (*sieve, er
 	if units, all := v.visibleUnits(); !all {
 		s.ids(false, numUnit, units)
 	}
+	s.columns |= columnsOf(numLead)
+	duplicates := asksDuplicates(f)
+	s.numbers = append(s.numbers, func(e *entries, row int) bool { return (e.number(numLead, row) == 2) == duplicates })
 	if f == nil {
 		return s, nil
 	}

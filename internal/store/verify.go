@@ -179,7 +179,7 @@ func (v *verifier) payload(e *sinew.Entry) error {
 		if err := v.access.apply(e.Payload); err != nil {
 			v.problem(e.Seq, "%v", err)
 		}
-	case sinew.EntrySnapshot, sinew.EntryOutcome, sinew.EntryDecision, sinew.EntryRules, sinew.EntryRef,
+	case sinew.EntrySnapshot, sinew.EntryOutcome, sinew.EntryDecision, sinew.EntryLink, sinew.EntryIssue, sinew.EntryRules, sinew.EntryRef,
 		sinew.EntryDeployment, sinew.EntryAssetEnd, sinew.EntryRetention:
 	default:
 		v.problem(e.Seq, "unknown kind %q: a newer sinew wrote it", e.Kind)

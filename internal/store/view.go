@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sinewsec/sinew/internal/filter"
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
@@ -71,6 +72,23 @@ func (v *view) visibleUnits() (units []int64, all bool) {
 // generations up in the indexes that are there for the projector.
 func (v *view) current(q *query, alias string) {
 	q.add(` AND +`+alias+`.gen_from <= ? AND (+`+alias+`.gen_to IS NULL OR +`+alias+`.gen_to > ?)`, v.space.LiveGen, v.space.LiveGen)
+}
+
+// shown appends the condition that a finding stands for itself: what is part of
+// another is shown as that one, unless the filter asks for duplicates.
+func (v *view) shown(q *query, f *filter.Query) {
+	if asksDuplicates(f) {
+		q.add(` AND f.lead > 0`)
+	} else {
+		q.add(` AND f.lead <= 0`)
+	}
+}
+
+// asksDuplicates reports whether a filter is about what is part of another finding.
+func asksDuplicates(f *filter.Query) bool {
+	return f != nil && slices.ContainsFunc(f.Terms, func(t filter.Term) bool {
+		return t.Field == "is" && !t.Negated && slices.Contains(t.Values, filter.IsDuplicate)
+	})
 }
 
 // public gives the public id of a local one.

@@ -5,6 +5,7 @@ import { call } from './harness.mjs';
 export async function pagesOf(server, token) {
   const one = async (path) => (await call(server, token, 'GET', path)).items[0].id;
   const finding = await one('/findings?limit=1&filter=' + encodeURIComponent('is:open class:dependency'));
+  const issue = await one('/issues?limit=1&kind=upgrade');
   const asset = await one('/assets?limit=1');
   const snapshot = await one('/snapshots?limit=1');
   return [
@@ -14,6 +15,8 @@ export async function pagesOf(server, token) {
     { name: 'findings-panel', path: `/findings?tab=all&open=${finding}` },
     { name: 'findings-none', path: '/findings?tab=all&filter=nowhere-to-be-found' },
     { name: 'finding', path: `/findings/${finding}` },
+    { name: 'issues', path: '/issues' },
+    { name: 'issue', path: `/issues/${issue}` },
     { name: 'import', path: '/import' },
     { name: 'import-result', path: `/import/${snapshot}` },
     { name: 'applications', path: '/applications' },
@@ -22,6 +25,7 @@ export async function pagesOf(server, token) {
     { name: 'asset', path: `/assets/${asset}` },
     { name: 'coverage', path: '/coverage' },
     { name: 'coverage-streams', path: '/coverage?tab=streams' },
+    { name: 'scanners', path: '/scanners' },
     { name: 'log', path: '/log' },
     { name: 'log-entry', path: '/log?entry=2' },
     { name: 'settings', path: '/settings' },

@@ -42,6 +42,19 @@ const finding = createRoute({
   component: lazyRouteComponent(() => import('./pages/finding/FindingPage'), 'FindingPage'),
 });
 
+const issues = createRoute({
+  getParentRoute: () => root,
+  path: '/issues',
+  validateSearch: texts('app', 'kind', 'state', 'owner', 'text', 'sort'),
+  component: lazyRouteComponent(() => import('./pages/issues/IssuesPage'), 'IssuesPage'),
+});
+
+const issue = createRoute({
+  getParentRoute: () => root,
+  path: '/issues/$id',
+  component: lazyRouteComponent(() => import('./pages/issues/IssuePage'), 'IssuePage'),
+});
+
 const imports = createRoute({
   getParentRoute: () => root,
   path: '/import',
@@ -81,6 +94,12 @@ const coverage = createRoute({
   component: lazyRouteComponent(() => import('./pages/coverage/CoveragePage'), 'CoveragePage'),
 });
 
+const scanners = createRoute({
+  getParentRoute: () => root,
+  path: '/scanners',
+  component: lazyRouteComponent(() => import('./pages/scanners/ScannersPage'), 'ScannersPage'),
+});
+
 const log = createRoute({
   getParentRoute: () => root,
   path: '/log',
@@ -103,7 +122,7 @@ const signin = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([index, findings, finding, imports, snapshot, applications, assets, asset, coverage, log, settings, signin]),
+  routeTree: root.addChildren([index, findings, finding, issues, issue, imports, snapshot, applications, assets, asset, coverage, scanners, log, settings, signin]),
   defaultPreload: 'intent',
   defaultErrorComponent: Broken,
   defaultPendingMs: 200,

@@ -88,6 +88,18 @@ func testIsolation(t *testing.T, e *env) {
 			return list(db.Groups(ctx, r, nil, "application", page))
 		},
 		"Decisions": func(r sinew.Reader) (any, error) { return list(db.Decisions(ctx, r, page)) },
+		"Issues":    func(r sinew.Reader) (any, error) { return list(db.Issues(ctx, r, store.IssueFilter{}, page)) },
+		"Issues of the bank": func(r sinew.Reader) (any, error) {
+			got, _, err := db.Issues(ctx, r, store.IssueFilter{Applications: []string{secretWord}, States: sinew.IssueStates}, page)
+			if len(got) > 0 {
+				t.Errorf("%d issues of the bank", len(got))
+			}
+			return got, err
+		},
+		"Issue": func(r sinew.Reader) (any, error) { return db.Issue(ctx, r, w.issueID(bank, "upgrade openssl 1.0")) },
+		"IssueNamed": func(r sinew.Reader) (any, error) {
+			return db.IssueNamed(ctx, r, w.issueID(bank, "upgrade openssl 1.0"))
+		},
 		"DecidedOn": func(r sinew.Reader) (any, error) {
 			_, got, err := db.DecidedOn(ctx, r, bankDecision)
 			return got, err
@@ -231,7 +243,7 @@ func testIsolation(t *testing.T, e *env) {
 	// The same questions are answered to who may ask.
 	may := w.admin()
 	for _, name := range []string{
-		"Groups", "Groups by application", "Coverage", "Views", "View", "Finding", "Finding merged", "Findings", "Applications", "UnitByName", "UnitNames", "Rules", "Streams", "Snapshots",
+		"Groups", "Groups by application", "Issues", "Issue", "Coverage", "Views", "View", "Finding", "Finding merged", "Findings", "Applications", "UnitByName", "UnitNames", "Rules", "Streams", "Snapshots",
 		"Snapshot", "OpenEvidence", "Deployed", "Refs", "Assets", "Asset", "Log", "Entry", "Principals", "Principal", "Counts",
 	} {
 		got, err := cases[name](may)

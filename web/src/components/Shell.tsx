@@ -1,7 +1,7 @@
 import { ActionIcon, AppShell, Box, Burger, Group, Kbd, Menu, NavLink, ScrollArea, SegmentedControl, Stack, Text, Tooltip, UnstyledButton, useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { spotlight } from '@mantine/spotlight';
-import { IconDeviceDesktop, IconFileImport, IconLayoutGrid, IconListDetails, IconLogout, IconMoon, IconSearch, IconServer2, IconSettings, IconShieldCheck, IconSun, IconTimeline, IconUser, type Icon } from '@tabler/icons-react';
+import { IconDeviceDesktop, IconFileImport, IconLayoutGrid, IconListDetails, IconLogout, IconMoon, IconRadar2, IconSearch, IconServer2, IconSettings, IconShieldCheck, IconSun, IconTargetArrow, IconTimeline, IconUser, type Icon } from '@tabler/icons-react';
 import { Link, useLocation, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, type ReactNode } from 'react';
 import { isEverywhere, isSomewhere, useSignOut, type Session } from '../api/session';
@@ -12,7 +12,7 @@ import classes from './Shell.module.css';
 const Palette = lazy(() => import('./Palette').then((m) => ({ default: m.Palette })));
 
 export interface Destination {
-  to: '/findings' | '/applications' | '/assets' | '/coverage' | '/import' | '/log' | '/settings';
+  to: '/findings' | '/issues' | '/applications' | '/assets' | '/coverage' | '/scanners' | '/import' | '/log' | '/settings';
   label: string;
   icon: Icon;
 }
@@ -22,9 +22,11 @@ export function destinations(session: Session): Destination[] {
   const nav = text.shell.nav;
   return [
     { to: '/findings', label: nav.findings, icon: IconListDetails },
+    { to: '/issues', label: nav.issues, icon: IconTargetArrow },
     { to: '/applications', label: nav.applications, icon: IconLayoutGrid },
     { to: '/assets', label: nav.assets, icon: IconServer2 },
     { to: '/coverage', label: nav.coverage, icon: IconShieldCheck },
+    { to: '/scanners', label: nav.scanners, icon: IconRadar2 },
     ...(isSomewhere(session, 'developer') ? [{ to: '/import' as const, label: nav.imports, icon: IconFileImport }] : []),
     ...(isEverywhere(session, 'admin') ? [{ to: '/log' as const, label: nav.log, icon: IconTimeline }] : []),
     { to: '/settings', label: nav.settings, icon: IconSettings },

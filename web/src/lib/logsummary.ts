@@ -10,6 +10,8 @@ export function summary(kind: string, payload: unknown): string {
     }
     case 'decision':
       return words(p.verdict, list(p.findings), p.reason);
+    case 'issue':
+      return words(p.cause, p.owner, p.state, object(p.ticket).key, p.note);
     case 'ref':
       return words(p.target, p.ref, p.event, p.into);
     case 'deployment':

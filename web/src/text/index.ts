@@ -4,13 +4,15 @@
 import { assets } from './assets';
 import { applications } from './applications';
 import { coverage } from './coverage';
+import { dedup, scanners } from './dedup';
 import { findings } from './findings';
 import { imports } from './imports';
+import { issues } from './issues';
 import { log } from './log';
 import { settings } from './settings';
 import { shell } from './shell';
 
-export const en = { shell, findings, imports, applications, assets, coverage, log, settings };
+export const en = { shell, findings, issues, imports, applications, assets, coverage, dedup, scanners, log, settings };
 export type Catalog = typeof en;
 
 const catalogs: Record<string, Catalog> = { en };

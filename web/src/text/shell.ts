@@ -19,9 +19,11 @@ export const shell = {
   nav: {
     label: 'Main',
     findings: 'Findings',
+    issues: 'Root causes',
     applications: 'Applications',
     assets: 'Assets',
     coverage: 'Coverage',
+    scanners: 'Scanners',
     imports: 'Import',
     log: 'Log',
     settings: 'Settings',

@@ -320,6 +320,7 @@ CREATE TABLE finding (
     resource    TEXT     NOT NULL,            -- id, else name, else type
     endpoint    TEXT     NOT NULL,            -- 'GET https://...', or the URL alone
     cause       TEXT     NOT NULL,            -- root cause: what mends it and others together
+    issue       BIGINT   NOT NULL,            -- of that cause and unit (identity.IssueKey); 0 for none
     owner       TEXT     NOT NULL,
     verdict     TEXT     NOT NULL,            -- standing decision
     verdict_by  TEXT     NOT NULL,            -- pseudonym, or 'tool'
@@ -332,9 +333,17 @@ CREATE TABLE finding (
     obs_seq     BIGINT   NOT NULL,            -- snapshot and ordinal of the observation shown
     obs_n       BIGINT   NOT NULL,
     origin      BIGINT   NOT NULL,            -- its first observation in fold order; decides between twins
+    spot        TEXT     NOT NULL,            -- what else correlation compares (identity.Spot)
+    block       BIGINT   NOT NULL,            -- of what may be the same problem
+    lead        BIGINT   NOT NULL,            -- finding that it is shown as part of; 0: it stands alone; -1: others are part of it
+    tools       TEXT     NOT NULL,            -- its own and of those that are part of it, a line feed around each; '' when alone
+    also        TEXT     NOT NULL,            -- ' GHSA-.. ' ids of those that are part of it and not its own
     PRIMARY KEY (space, id, gen_from)
 );
-CREATE INDEX finding_list ON finding (space, active, severity, id);
+CREATE INDEX finding_list ON finding (space, active, severity, id) WHERE lead <= 0;
+CREATE INDEX finding_block ON finding (space, unit_id, block, family_id, lead) WHERE gen_to IS NULL;
+CREATE INDEX finding_lead ON finding (space, lead) WHERE lead > 0;
+CREATE INDEX finding_issue ON finding (space, issue) WHERE lead <= 0;
 CREATE INDEX finding_gen ON finding (space, gen_from);
 CREATE INDEX finding_ended ON finding (space, gen_to) WHERE gen_to IS NOT NULL;
 CREATE INDEX finding_family ON finding (space, family_id, id);
@@ -411,6 +420,93 @@ CREATE TABLE step_part (                      -- how a step is taken back
 );
 CREATE INDEX step_part_gen ON step_part (space, gen_from);
 CREATE INDEX step_part_ended ON step_part (space, gen_to) WHERE gen_to IS NOT NULL;
+
+CREATE TABLE finding_join (                   -- why findings are one problem (docs/decisions/016)
+    space    BIGINT NOT NULL,
+    a_id     BIGINT NOT NULL,
+    b_id     BIGINT NOT NULL,
+    rule     BIGINT NOT NULL,                 -- identity.JoinRule
+    fields   TEXT   NOT NULL,                 -- JSON: what it compared
+    seq      BIGINT NOT NULL,                 -- entry whose projection joined them
+    gen_from BIGINT NOT NULL,
+    gen_to   BIGINT,
+    PRIMARY KEY (space, a_id, b_id, gen_from)
+);
+CREATE INDEX finding_join_b ON finding_join (space, b_id);
+CREATE INDEX finding_join_gen ON finding_join (space, gen_from);
+CREATE INDEX finding_join_ended ON finding_join (space, gen_to) WHERE gen_to IS NOT NULL;
+
+CREATE TABLE link (                           -- what people said of findings being the same
+    space   BIGINT NOT NULL,
+    seq     BIGINT NOT NULL,
+    kind    TEXT   NOT NULL,                  -- same, different, never
+    a_id    BIGINT NOT NULL,                  -- births; 0 for rules
+    b_id    BIGINT NOT NULL,
+    a_rule  TEXT   NOT NULL,                  -- of never: tool, NUL as a line feed, rule
+    b_rule  TEXT   NOT NULL,
+    at      BIGINT NOT NULL,
+    actor   TEXT   NOT NULL,
+    undone  BIGINT NOT NULL,                  -- seq of what took it back; 0 while it stands
+    PRIMARY KEY (space, seq, a_id, b_id)
+);
+CREATE INDEX link_a ON link (space, a_id);
+CREATE INDEX link_b ON link (space, b_id);
+
+CREATE TABLE alias (                          -- names of vulnerabilities, and the one that stands for all
+    space BIGINT NOT NULL,
+    id    TEXT   NOT NULL,
+    root  TEXT   NOT NULL,
+    PRIMARY KEY (space, id)
+);
+
+CREATE TABLE issue (                          -- a root cause in a unit, and the work on it (docs/decisions/017)
+    space       BIGINT  NOT NULL,
+    id          BIGINT  NOT NULL,             -- identity.IssueKey
+    gen_from    BIGINT  NOT NULL,
+    gen_to      BIGINT,
+    unit_id     BIGINT  NOT NULL,
+    kind        TEXT    NOT NULL,
+    cause       TEXT    NOT NULL,
+    state       TEXT    NOT NULL,             -- open, in_progress, done, accepted, gone
+    since_seq   BIGINT  NOT NULL,             -- entry by which that state began
+    first_seq   BIGINT  NOT NULL,             -- entry by which the issue began
+    reopened    BIGINT  NOT NULL,
+    findings    BIGINT  NOT NULL,             -- that stand for themselves, in any state
+    active      BIGINT  NOT NULL,
+    critical    BIGINT  NOT NULL,             -- active ones by severity
+    high        BIGINT  NOT NULL,
+    medium      BIGINT  NOT NULL,
+    low         BIGINT  NOT NULL,
+    info        BIGINT  NOT NULL,
+    worst       INTEGER NOT NULL,             -- rank of the worst active one; -1 for none
+    accepted    BIGINT  NOT NULL,
+    presences   BIGINT  NOT NULL,             -- of active ones: where they are
+    working     INTEGER NOT NULL,             -- 1: somebody said that it is in progress
+    owner       TEXT    NOT NULL,
+    ticket_key  TEXT    NOT NULL,
+    ticket_url  TEXT    NOT NULL,
+    changed_seq BIGINT  NOT NULL,             -- newest entry in which a person changed it; 0 for none
+    PRIMARY KEY (space, id, gen_from)
+);
+CREATE INDEX issue_active ON issue (space, active, presences, id);
+CREATE INDEX issue_presences ON issue (space, presences, active, id);
+CREATE INDEX issue_worst ON issue (space, worst, active, id);
+CREATE INDEX issue_gen ON issue (space, gen_from);
+CREATE INDEX issue_ended ON issue (space, gen_to) WHERE gen_to IS NOT NULL;
+
+CREATE TABLE issue_event (                    -- an issue's history; notes stay in the log
+    space    BIGINT  NOT NULL,
+    issue_id BIGINT  NOT NULL,
+    seq      BIGINT  NOT NULL,
+    n        INTEGER NOT NULL,
+    gen_from BIGINT  NOT NULL,
+    kind     TEXT    NOT NULL,                -- state, owner, ticket, note
+    was      TEXT    NOT NULL,
+    became   TEXT    NOT NULL,
+    actor    TEXT    NOT NULL,
+    PRIMARY KEY (space, issue_id, seq, n)
+);
+CREATE INDEX issue_event_gen ON issue_event (space, gen_from);
 
 CREATE TABLE redirect (
     space    BIGINT NOT NULL,

@@ -53,7 +53,7 @@ export function FindingCards({ list, selection, selectable, onOpen, onToggle }: 
                 <span className={classes.title}>{f.title}</span>
                 <span className={classes.place}>{locationOf(f)}</span>
                 <span className={classes.meta}>
-                  {f.application ?? words.unassigned} · {f.tool} · <Time at={f.first_seen} />
+                  {f.application ?? words.unassigned} · {f.tools?.join(', ') ?? f.tool} · <Time at={f.first_seen} />
                 </span>
               </a>
             </li>

@@ -12,6 +12,7 @@ import { Evidence } from './FindingEvidence';
 import { Facts } from './FindingFacts';
 import { History } from './FindingHistory';
 import { Presences } from './FindingPresences';
+import { Sources } from './FindingSources';
 import classes from './FindingDetail.module.css';
 import { safeLink } from './links';
 import { Section, SectionLevel } from './Section';
@@ -98,6 +99,7 @@ function Content({ asked, f, level, take, onDecide, actions }: { asked: string; 
             {words.detail.noObservation}
           </Alert>
         )}
+        <Sources f={f} onDecide={onDecide !== null} />
         <Presences f={f} />
         <Decisions f={f} onDecide={onDecide !== null} />
         <History f={f} />

@@ -255,7 +255,7 @@ function Cell({ column, finding: f, onOpen }: { column: Column; finding: Finding
     case 'owner':
       return <Cut>{f.owner ?? ''}</Cut>;
     case 'tool':
-      return <Cut>{f.tool}</Cut>;
+      return <Cut>{f.tools?.join(', ') ?? f.tool}</Cut>;
     case 'target':
       return <Cut>{f.target}</Cut>;
   }

@@ -13,7 +13,7 @@ import { Fault } from '../../ui/Fault';
 import { Page } from '../../ui/Page';
 import { Time } from '../../ui/Time';
 
-const kinds = ['snapshot', 'outcome', 'decision', 'rules', 'ref', 'deployment', 'asset_end', 'access', 'retention', 'checkpoint', 'tombstone', 'genesis'];
+const kinds = ['snapshot', 'outcome', 'decision', 'issue', 'rules', 'ref', 'deployment', 'asset_end', 'access', 'retention', 'checkpoint', 'tombstone', 'genesis'];
 
 /** The hash chain: searched, read, and verified. */
 export function LogPage() {

@@ -1,0 +1,771 @@
+package identity
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sinewsec/sinew/internal/sinew"
+)
+
+// Correlation tells which findings of different streams are one problem. It looks at
+// one block at a time: findings of an access unit whose [Sighting.Block] is equal.
+// The result is a function of the findings in the block and of what people said of
+// them, so that no order of imports changes it (docs/decisions/016).
+
+// Sighting is a finding as correlation sees it.
+type Sighting struct {
+	ID     int64 // local; decides nothing but between findings that are alike in all else
+	Family int64
+	Stream string // tool, target, label and source, for an order that is free of ids
+	Target string // of the stream
+
+	Class                    sinew.Class
+	Tool, Rule, Title        string
+	CWE                      []int
+	IDs                      []string
+	File                     string
+	Line, EndLine            int
+	Sink                     string // hash of the text of the line, "" where the tool shows none
+	Symbol                   string
+	Package, Version, PURL   string
+	Image, Host              string
+	Resource, ResourceType   string
+	Method, URL, Param, Port string
+	Secret                   string // short form of the redaction token
+	State                    sinew.FindingState
+	Severity                 int
+	Decided                  int64  // when a person's standing decision was made; 0 for none
+	Rest                     string // whatever else tells findings apart, for an order that is free of ids
+	FirstSeen                int64
+	bare, path, ecosystem    string
+	release                  string
+	weak                     []string
+	control                  string // what the rule looks at
+	wider                    string // the control that it is a case of
+	check                    bool   // of a configuration, by its rule
+	roots                    []string
+	natural                  string
+}
+
+// Join is why two sightings are one problem: the rule, and the values that it
+// compared.
+type Join struct {
+	A, B   int // in the order that they were given
+	Rule   JoinRule
+	Values []sinew.JoinField
+}
+
+// JoinRule names a rule of correlation. Its number is its strength: pairs of lower
+// ones are joined first.
+type JoinRule int
+
+// The rules, strongest first.
+const (
+	JoinHand              JoinRule = iota + 1 // a person said so
+	JoinSecretValue                           // the same secret in the same file
+	JoinDependencyPath                        // vulnerability, package, version, manifest
+	JoinCodeLine                              // the same weakness (CWE) on the same line
+	JoinResourceControl                       // the same control on the same resource
+	JoinControlLines                          // the same control on overlapping lines of a file
+	JoinWebParameter                          // weakness, endpoint, parameter
+	JoinHostVulnerability                     // the same vulnerabilities on the same host and port
+	JoinDependencySuffix                      // as JoinDependencyPath; one tool's path is the end of the other's
+	JoinSecretLine                            // a secret on the same line, of which tools cut out different parts
+	JoinCodeSink                              // the same weakness, and the same text of the line
+	JoinCodeOverlap                           // a weakness of the same family on overlapping lines
+	JoinHostCheck                             // the same kind of fault of the same service of a host
+	JoinControlWithin                         // a control and a case of it, on the same resource or lines
+	JoinControlFile                           // the same control in the same file; one tool does not tell the line
+	JoinDependency                            // vulnerability, package and version; one tool does not tell where
+	JoinWebEndpoint                           // weakness and endpoint; one tool does not tell the parameter
+)
+
+var joinNames = map[JoinRule]string{
+	JoinHand:              "by hand",
+	JoinSecretValue:       "secret: value and file",
+	JoinDependencyPath:    "dependency: vulnerability, package, version, manifest",
+	JoinCodeLine:          "code: weakness and line",
+	JoinResourceControl:   "resource: control and resource",
+	JoinWebParameter:      "web: weakness, endpoint, parameter",
+	JoinHostVulnerability: "host: vulnerabilities and port",
+	JoinDependencySuffix:  "dependency: vulnerability, package, version, end of path",
+	JoinSecretLine:        "secret: file and line",
+	JoinCodeSink:          "code: weakness and text of the line",
+	JoinCodeOverlap:       "code: weakness and overlapping lines",
+	JoinControlLines:      "resource: control and overlapping lines",
+	JoinHostCheck:         "host: kind of fault and port",
+	JoinControlWithin:     "resource: control and a case of it",
+	JoinControlFile:       "resource: control and file",
+	JoinDependency:        "dependency: vulnerability, package, version",
+	JoinWebEndpoint:       "web: weakness and endpoint",
+}
+
+func (r JoinRule) String() string { return joinNames[r] }
+
+// Links is what people said of findings: always stronger than a rule.
+type Links struct {
+	Same      map[[2]int64]bool // ids, the lower first
+	Different map[[2]int64]bool // ids, the lower first
+	// NeverRules are pairs of "tool\x00rule" that are never joined, the lower first.
+	NeverRules map[[2]string]bool
+}
+
+// LinkPair gives two ids in the order in which links name them.
+func LinkPair(a, b int64) [2]int64 { return [2]int64{min(a, b), max(a, b)} }
+
+// RulePair gives two rules of tools in the order in which links name them.
+func RulePair(toolA, ruleA, toolB, ruleB string) [2]string {
+	a, b := toolA+"\x00"+ruleA, toolB+"\x00"+ruleB
+	return [2]string{min(a, b), max(a, b)}
+}
+
+func (l *Links) forbids(a, b *Sighting) bool {
+	if l == nil {
+		return false
+	}
+	return l.Different[LinkPair(a.ID, b.ID)] || len(l.NeverRules) > 0 && l.NeverRules[RulePair(a.Tool, a.Rule, b.Tool, b.Rule)]
+}
+
+// Aliases knows the other names of a vulnerability; a nil one knows none.
+type Aliases interface {
+	// Root gives one name for all names of a vulnerability: id itself, if it has no other.
+	Root(id string) string
+}
+
+// MaxBlock is the largest block that is correlated: more findings that may be one
+// problem are none that a person would look through.
+const MaxBlock = 20_000
+
+// maxBucket is how many findings of a block are compared with each other.
+const maxBucket = 1_000
+
+type candidate struct {
+	a, b     int
+	rule     JoinRule
+	distance int
+	joined   bool // by hand: two of one stream may be
+}
+
+// Correlate gives the clusters of a block: for each the sightings in it, by natural
+// order, and the joins that hold them together, one fewer than sightings. Sightings
+// alone are left out.
+func Correlate(block []Sighting, aliases Aliases, links *Links) (clusters []Cluster) {
+	if len(block) < 2 {
+		return nil
+	}
+	for i := range block {
+		block[i].prepare()
+	}
+	if len(block) > MaxBlock {
+		return handJoins(block, links)
+	}
+	namesOfVulnerabilities(block, aliases)
+	var pairs []candidate
+	if links != nil && len(links.Same) > 0 {
+		pairs = byHand(block, links)
+	}
+	for _, bucket := range buckets(block) {
+		if len(bucket) > maxBucket {
+			continue
+		}
+		for x, i := range bucket {
+			for _, j := range bucket[x+1:] {
+				if c, ok := compare(block, i, j); ok && !links.forbids(&block[i], &block[j]) {
+					pairs = append(pairs, c)
+				}
+			}
+		}
+	}
+	return joinPairs(block, dropAmbiguous(block, pairs), links)
+}
+
+// Cluster is what is one problem.
+type Cluster struct {
+	Members []int
+	Joins   []Join
+}
+
+func handJoins(block []Sighting, links *Links) []Cluster {
+	if links == nil || len(links.Same) == 0 {
+		return nil
+	}
+	return joinPairs(block, byHand(block, links), links)
+}
+
+func byHand(block []Sighting, links *Links) (out []candidate) {
+	at := map[int64]int{}
+	for i := range block {
+		at[block[i].ID] = i
+	}
+	for pair := range links.Same {
+		a, okA := at[pair[0]]
+		b, okB := at[pair[1]]
+		if okA && okB && !links.Different[pair] {
+			out = append(out, candidate{a: min(a, b), b: max(a, b), rule: JoinHand, joined: true})
+		}
+	}
+	return out
+}
+
+// joinPairs joins pairs by strength, then by natural order. Two findings of one
+// family are never in a cluster, nor are two that a person told apart or that
+// contradict each other, though a third one may be like either.
+func joinPairs(block []Sighting, pairs []candidate, links *Links) []Cluster {
+	for i := range pairs {
+		c := &pairs[i]
+		if block[c.b].natural < block[c.a].natural || block[c.b].natural == block[c.a].natural && block[c.b].ID < block[c.a].ID {
+			c.a, c.b = c.b, c.a
+		}
+	}
+	slices.SortFunc(pairs, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(x.rule, y.rule), cmp.Compare(x.distance, y.distance),
+			cmp.Compare(block[x.a].natural, block[y.a].natural), cmp.Compare(block[x.b].natural, block[y.b].natural),
+			cmp.Compare(block[x.a].ID, block[y.a].ID), cmp.Compare(block[x.b].ID, block[y.b].ID))
+	})
+	of := map[int]*Cluster{}
+	for _, c := range pairs {
+		a, b := of[c.a], of[c.b]
+		if a == nil {
+			a = &Cluster{Members: []int{c.a}}
+		}
+		if b == nil {
+			b = &Cluster{Members: []int{c.b}}
+		}
+		if a == b && of[c.a] != nil || !mayJoin(block, a, b, c.joined, links) {
+			continue
+		}
+		a.Members = append(a.Members, b.Members...)
+		a.Joins = append(append(a.Joins, b.Joins...), Join{A: c.a, B: c.b, Rule: c.rule, Values: values(&block[c.a], &block[c.b], c.rule)})
+		for _, m := range a.Members {
+			of[m] = a
+		}
+	}
+	var out []Cluster
+	for i := range block {
+		c := of[i]
+		if c == nil || c.Members == nil {
+			continue
+		}
+		members := *c
+		c.Members = nil // taken
+		slices.SortFunc(members.Members, func(x, y int) int {
+			return cmp.Or(cmp.Compare(block[x].natural, block[y].natural), cmp.Compare(block[x].ID, block[y].ID))
+		})
+		out = append(out, members)
+	}
+	return out
+}
+
+func mayJoin(block []Sighting, a, b *Cluster, byHand bool, links *Links) bool {
+	for _, x := range a.Members {
+		for _, y := range b.Members {
+			if links.forbids(&block[x], &block[y]) {
+				return false
+			}
+			if !byHand && (block[x].Family == block[y].Family || contradict(&block[x], &block[y])) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// guesses are rules that rest on what one of the tools does not tell: then nobody can
+// say which of several is meant.
+func (r JoinRule) guesses() bool {
+	switch r {
+	case JoinDependency, JoinWebEndpoint, JoinControlWithin, JoinControlFile:
+		return true
+	}
+	return false
+}
+
+// dropAmbiguous leaves out pairs of which nobody can say whether they are meant:
+// those that rest on a tool's silence, where the other tool knows several of what it
+// is silent about; and those of a control that one tool tells once of a resource and
+// the other several times, for each rule or log of it.
+func dropAmbiguous(block []Sighting, pairs []candidate) []candidate {
+	type side struct {
+		of       int
+		family   int64
+		rule     JoinRule
+		with     string // rule of the other
+		sameLine bool
+	}
+	partners := map[side]int{}
+	counted := func(c *candidate) bool {
+		return c.rule.guesses() || c.rule == JoinResourceControl || c.rule == JoinControlLines
+	}
+	for i := range pairs {
+		c := &pairs[i]
+		if !counted(c) {
+			continue
+		}
+		a, b := &block[c.a], &block[c.b]
+		partners[side{c.a, b.Family, c.rule, b.Rule, false}]++
+		partners[side{c.b, a.Family, c.rule, a.Rule, false}]++
+		if a.Line == b.Line {
+			partners[side{c.a, b.Family, c.rule, b.Rule, true}]++
+			partners[side{c.b, a.Family, c.rule, a.Rule, true}]++
+		}
+	}
+	return slices.DeleteFunc(pairs, func(c candidate) bool {
+		if !counted(&c) {
+			return false
+		}
+		a, b := &block[c.a], &block[c.b]
+		ofA, ofB := partners[side{c.a, b.Family, c.rule, b.Rule, false}], partners[side{c.b, a.Family, c.rule, a.Rule, false}]
+		switch c.rule {
+		case JoinResourceControl, JoinControlLines:
+			onLine := a.Line == b.Line && partners[side{c.a, b.Family, c.rule, b.Rule, true}] == 1 && partners[side{c.b, a.Family, c.rule, a.Rule, true}] == 1
+			return ofA != ofB && !onLine
+		case JoinControlWithin, JoinControlFile:
+			return ofA > 1 || ofB > 1
+		}
+		return ofA > 1 && a.place() == "" || ofB > 1 && b.place() == ""
+	})
+}
+
+// place is what a silent tool does not tell.
+func (s *Sighting) place() string {
+	if s.Class == sinew.ClassWeb {
+		return s.Param
+	}
+	return s.path
+}
+
+// buckets divides a block into those that may be one problem; a sighting may be in
+// several. Their order is that of the block.
+func buckets(block []Sighting) [][]int {
+	byKey := map[string][]int{}
+	var keys []string
+	put := func(i int, key string) {
+		if _, ok := byKey[key]; !ok {
+			keys = append(keys, key)
+		}
+		byKey[key] = append(byKey[key], i)
+	}
+	for i := range block {
+		s := &block[i]
+		switch s.kind() {
+		case kindDependency:
+			put(i, "d\x00"+strings.Join(s.roots, " "))
+		case kindFile:
+			for _, w := range s.weak {
+				put(i, "w\x00"+w)
+			}
+			put(i, "c\x00"+s.control)
+			if s.wider != "" {
+				put(i, "c\x00"+s.wider)
+			}
+		case kindResource:
+			put(i, "c\x00"+s.control)
+			if s.wider != "" {
+				put(i, "c\x00"+s.wider)
+			}
+		case kindWeb:
+			for _, w := range s.weak {
+				put(i, "w\x00"+w)
+			}
+		case kindHost:
+			for _, id := range s.roots {
+				put(i, "v\x00"+id)
+			}
+			for _, w := range s.weak {
+				put(i, "w\x00"+w)
+			}
+		case kindNone:
+		}
+	}
+	out := make([][]int, len(keys))
+	for n, key := range keys {
+		out[n] = byKey[key]
+	}
+	return out
+}
+
+// compare says by which rule two sightings are one problem. They are in a bucket
+// together.
+func compare(block []Sighting, i, j int) (candidate, bool) {
+	a, b := &block[i], &block[j]
+	if a.Family == b.Family {
+		return candidate{}, false
+	}
+	c := candidate{a: i, b: j}
+	switch a.kind() {
+	case kindDependency:
+		c.rule = compareDependency(a, b)
+	case kindFile:
+		c.rule, c.distance = compareFile(a, b)
+	case kindResource:
+		c.rule = compareResource(a, b)
+	case kindWeb:
+		c.rule = compareWeb(a, b)
+	case kindHost:
+		c.rule = compareHost(a, b)
+	case kindNone:
+	}
+	return c, c.rule != 0
+}
+
+func compareDependency(a, b *Sighting) JoinRule {
+	switch {
+	case !samePackage(a, b), contradict(a, b):
+		return 0
+	case a.path == "" || b.path == "":
+		return JoinDependency
+	case a.path == b.path:
+		return JoinDependencyPath
+	case endsWithPath(a.path, b.path):
+		return JoinDependencySuffix
+	}
+	return 0
+}
+
+// contradict reports whether two sightings name places that cannot be one. What one
+// of them does not tell contradicts nothing.
+func contradict(a, b *Sighting) bool {
+	kind := a.kind()
+	if kind != b.kind() {
+		return true
+	}
+	switch kind {
+	case kindDependency:
+		if a.release != b.release && a.release != "" && b.release != "" || foldedHost(a.Host) != foldedHost(b.Host) {
+			return true
+		}
+		return otherFile(a, b) || otherTarget(a, b)
+	case kindFile:
+		return otherFile(a, b) || otherTarget(a, b)
+	case kindWeb:
+		return a.path != b.path || webHost(a.URL) != webHost(b.URL) ||
+			a.Method != "" && b.Method != "" && !strings.EqualFold(a.Method, b.Method) ||
+			a.Param != "" && b.Param != "" && !strings.EqualFold(a.Param, b.Param)
+	case kindHost:
+		return foldedHost(a.Host) != foldedHost(b.Host) || a.Port != "" && b.Port != "" && a.Port != b.Port
+	case kindResource, kindNone:
+	}
+	return false
+}
+
+// otherFile reports whether both tell a file, in one image or tree, and not the same.
+func otherFile(a, b *Sighting) bool {
+	if imageName(a.Image) != imageName(b.Image) {
+		return true
+	}
+	return a.path != "" && b.path != "" && a.path != b.path && !endsWithPath(a.path, b.path)
+}
+
+// otherTarget reports whether both streams name a tree, and not the same. Images,
+// hosts and accounts are told apart by the findings themselves.
+func otherTarget(a, b *Sighting) bool {
+	return a.Image == "" && a.Host == "" && !SameTarget(a.Target, b.Target)
+}
+
+// someFolder are names of folders that say nothing of what is in them.
+var someFolder = map[string]bool{
+	"": true, ".": true, "src": true, "app": true, "apps": true, "code": true, "source": true, "work": true, "workspace": true, "workdir": true,
+	"repo": true, "project": true, "scan": true, "target": true, "build": true, "builds": true, "tmp": true, "mnt": true, "data": true, "s": true, "1": true,
+}
+
+// SameTarget reports whether two targets of streams may be one tree: equal, one the
+// end of the other (acme/shop and github.com/acme/shop), or one of them a folder of
+// the machine that scanned, whose name says as much or nothing.
+func SameTarget(a, b string) bool {
+	a, b = foldedTarget(a), foldedTarget(b)
+	lastA, lastB := a[strings.LastIndexByte(a, '/')+1:], b[strings.LastIndexByte(b, '/')+1:]
+	localA, localB := isFolder(a), isFolder(b)
+	switch {
+	case a == b, localA && someFolder[lastA], localB && someFolder[lastB]:
+		return true
+	case localA || localB:
+		return lastA == lastB
+	}
+	return endsWithPath(a, b)
+}
+
+func foldedTarget(s string) string {
+	s = strings.ToLower(strings.ReplaceAll(strings.TrimSpace(s), `\`, "/"))
+	return strings.TrimSuffix(strings.TrimRight(s, "/"), ".git")
+}
+
+// isFolder reports whether a target is a path on the machine that scanned.
+func isFolder(s string) bool {
+	return s == "" || s[0] == '/' || s[0] == '.' || len(s) > 1 && s[1] == ':'
+}
+
+// samePackage compares names: with the ecosystem where both tell it, and down to the
+// artifact where one of them tells nothing else.
+func samePackage(a, b *Sighting) bool {
+	if a.ecosystem != "" && b.ecosystem != "" && a.ecosystem != b.ecosystem {
+		return false
+	}
+	nameA, nameB := packageName(a), packageName(b)
+	if nameA == nameB {
+		return true
+	}
+	if a.bare != b.bare {
+		return false
+	}
+	// one of them names the artifact alone
+	return nameA == a.bare || nameB == b.bare
+}
+
+func compareFile(a, b *Sighting) (JoinRule, int) {
+	if contradict(a, b) {
+		return 0, 0
+	}
+	distance := max(a.Line-b.Line, b.Line-a.Line)
+	if a.Secret != "" && b.Secret != "" {
+		switch {
+		case a.Secret == b.Secret:
+			return JoinSecretValue, distance
+		case a.Line > 0 && b.Line > 0 && overlaps(a, b):
+			return JoinSecretLine, distance
+		}
+		return 0, 0
+	}
+	if a.Secret != "" || b.Secret != "" {
+		if sameWeakness(a, b) != 0 && a.Line > 0 && b.Line > 0 && overlaps(a, b) {
+			return JoinSecretLine, distance
+		}
+		return 0, 0
+	}
+	if rule := compareControl(a, b); rule != 0 {
+		return rule, distance
+	}
+	how := sameWeakness(a, b)
+	switch {
+	case how == 0, a.check && b.check, a.Line == 0 || b.Line == 0:
+		return 0, 0
+	case how == sameCWE && a.Line == b.Line:
+		return JoinCodeLine, 1 // after those of equal rules
+	case a.Sink != "" && a.Sink == b.Sink:
+		return JoinCodeSink, distance
+	case overlaps(a, b):
+		if a.Sink != "" && b.Sink != "" && a.Line != b.Line && a.EndLine <= a.Line && b.EndLine <= b.Line {
+			return 0, 0 // two lines with texts of their own
+		}
+		return JoinCodeOverlap, distance
+	}
+	return 0, 0
+}
+
+// compareControl says by which rule two findings in a file are one problem because
+// of what their rules look at.
+func compareControl(a, b *Sighting) JoinRule {
+	if a.control == "" || b.control == "" {
+		return 0
+	}
+	within := a.wider == b.control || b.wider == a.control
+	switch {
+	case a.control != b.control && !within, otherResource(a, b):
+		return 0
+	case within:
+		if sameResource(a, b) || a.Line > 0 && b.Line > 0 && overlaps(a, b) || a.Line == 0 || b.Line == 0 {
+			return JoinControlWithin
+		}
+		return 0
+	case !a.check && a.Line == b.Line && a.Line > 0:
+		return JoinCodeLine
+	case a.Resource != "" && b.Resource != "" && sameResource(a, b):
+		return JoinResourceControl
+	case a.Line == 0 || b.Line == 0:
+		if a.check && b.check {
+			return JoinControlFile
+		}
+		return 0
+	case overlaps(a, b):
+		return JoinControlLines
+	}
+	return 0
+}
+
+// otherResource reports whether both name a resource by its address, and not the same.
+func otherResource(a, b *Sighting) bool {
+	return strings.Contains(a.Resource, ".") && strings.Contains(b.Resource, ".") && !sameResource(a, b)
+}
+
+// longRange is how many lines a finding may have for a fault to be looked for in all
+// of them; of longer ones only the first is meant.
+const longRange = 30
+
+// overlaps reports whether lines are shared.
+func overlaps(a, b *Sighting) bool {
+	return a.Line <= b.lastLine() && b.Line <= a.lastLine()
+}
+
+func (s *Sighting) lastLine() int {
+	if !s.check && s.EndLine-s.Line > longRange {
+		return s.Line
+	}
+	return max(s.Line, s.EndLine)
+}
+
+func compareResource(a, b *Sighting) JoinRule {
+	switch {
+	case a.control == "" || b.control == "" || !sameResource(a, b):
+		return 0
+	case a.control == b.control:
+		return JoinResourceControl
+	case a.wider == b.control || b.wider == a.control:
+		return JoinControlWithin
+	}
+	return 0
+}
+
+// sameResource compares names of resources: an id, or the end of one.
+func sameResource(a, b *Sighting) bool {
+	x, y := foldedResource(a.Resource), foldedResource(b.Resource)
+	if x == y {
+		return x != ""
+	}
+	if len(x) < len(y) {
+		x, y = y, x
+	}
+	if strings.HasPrefix(x, y+".") && strings.Contains(y, ".") { // an attribute of it
+		return true
+	}
+	if y == "" || !strings.HasSuffix(x, y) {
+		return false
+	}
+	return strings.IndexByte("/:.", x[len(x)-len(y)-1]) >= 0
+}
+
+func compareWeb(a, b *Sighting) JoinRule {
+	switch {
+	case sameWeakness(a, b) == 0, contradict(a, b):
+		return 0
+	case strings.EqualFold(a.Param, b.Param):
+		return JoinWebParameter
+	}
+	return JoinWebEndpoint
+}
+
+func compareHost(a, b *Sighting) JoinRule {
+	switch {
+	case contradict(a, b):
+		return 0
+	case len(a.roots) > 0 && len(b.roots) > 0:
+		if mostlySame(a.roots, b.roots) {
+			return JoinHostVulnerability
+		}
+		return 0
+	case sameWeakness(a, b) != 0:
+		return JoinHostCheck
+	}
+	return 0
+}
+
+// mostlySame reports whether one list of vulnerabilities is within the other and at
+// least half of it: tools that look for one advisory know more or fewer of its names.
+func mostlySame(a, b []string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	for _, id := range a {
+		if !slices.Contains(b, id) {
+			return false
+		}
+	}
+	return 2*len(a) >= len(b)
+}
+
+// values are the fields that a rule compared.
+func values(a, b *Sighting, rule JoinRule) (out []sinew.JoinField) {
+	add := func(field, x, y string) {
+		v := sinew.JoinField{Field: field, A: x}
+		if y != x {
+			v.B = y
+		}
+		if x != "" || y != "" {
+			out = append(out, v)
+		}
+	}
+	lines := func(s *Sighting) string {
+		switch {
+		case s.Line == 0:
+			return ""
+		case s.EndLine > s.Line:
+			return strconv.Itoa(s.Line) + "-" + strconv.Itoa(s.EndLine)
+		}
+		return strconv.Itoa(s.Line)
+	}
+	switch rule {
+	case JoinHand:
+	case JoinDependencyPath, JoinDependencySuffix, JoinDependency:
+		add("vulnerability", strings.Join(a.IDs, " "), strings.Join(b.IDs, " "))
+		add("package", a.Package, b.Package)
+		add("version", a.Version, b.Version)
+		add("manifest", a.File, b.File)
+		add("image", a.Image, b.Image)
+	case JoinSecretValue, JoinSecretLine:
+		add("secret", a.Secret, b.Secret)
+		add("file", a.File, b.File)
+		add("line", lines(a), lines(b))
+	case JoinCodeLine, JoinCodeSink, JoinCodeOverlap:
+		add("weakness", a.weakness(), b.weakness())
+		add("file", a.File, b.File)
+		add("line", lines(a), lines(b))
+	case JoinResourceControl, JoinControlLines, JoinControlWithin, JoinControlFile:
+		add("control", a.control, b.control)
+		add("rule", a.Rule, b.Rule)
+		add("resource", a.Resource, b.Resource)
+		add("file", a.File, b.File)
+		add("line", lines(a), lines(b))
+	case JoinWebParameter, JoinWebEndpoint:
+		add("weakness", a.weakness(), b.weakness())
+		add("endpoint", a.URL, b.URL)
+		add("parameter", a.Param, b.Param)
+	case JoinHostVulnerability:
+		add("vulnerability", strings.Join(a.IDs, " "), strings.Join(b.IDs, " "))
+		add("host", a.Host, b.Host)
+		add("port", a.Port, b.Port)
+	case JoinHostCheck:
+		add("fault", strings.Join(a.weak, ", "), strings.Join(b.weak, ", "))
+		add("host", a.Host, b.Host)
+		add("port", a.Port, b.Port)
+	}
+	return out
+}
+
+func (s *Sighting) weakness() string {
+	var b strings.Builder
+	for i, n := range s.CWE {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString("CWE-" + strconv.Itoa(n))
+	}
+	if b.Len() == 0 {
+		return strings.Join(s.weak, " ")
+	}
+	return b.String()
+}
+
+// Lead chooses the member that a cluster is shown as: one whose standing decision
+// closes the problem, the newest first; then active before closed, worst first,
+// and natural order.
+func Lead(block []Sighting, members []int) int {
+	rank := func(s *Sighting) [3]int64 {
+		switch {
+		case s.Decided > 0 && (s.State == sinew.StateAccepted || s.State == sinew.StateFalsePositive):
+			return [3]int64{2, s.Decided, int64(s.Severity)}
+		case s.State.Active():
+			return [3]int64{1, int64(s.Severity), s.Decided}
+		}
+		return [3]int64{0, int64(s.Severity), s.Decided}
+	}
+	best := members[0]
+	for _, m := range members[1:] {
+		if cmp.Or(slices.Compare(rankSlice(rank(&block[m])), rankSlice(rank(&block[best]))),
+			-cmp.Compare(block[m].natural, block[best].natural), -cmp.Compare(block[m].ID, block[best].ID)) > 0 {
+			best = m
+		}
+	}
+	return best
+}
+
+func rankSlice(r [3]int64) []int64 { return r[:] }
