@@ -61,7 +61,8 @@ func TestExcerpt(t *testing.T) {
 			if !holds(x.Text, seen[i]) {
 				t.Errorf("%s, observation %d: the row of %s %q does not say so: %.500s", name, i, seen[i].Rule, seen[i].Title, x.Text)
 			}
-			if lines := strings.Count(redacted.String(), "\n") + 1; x.Line > lines {
+			// Lines of a file inside an archive cannot be counted from outside.
+			if lines := strings.Count(redacted.String(), "\n") + 1; x.Member == "" && x.Line > lines {
 				t.Errorf("%s, observation %d is said to be on line %d of %d", name, i, x.Line, lines)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,17 +25,83 @@ var update = flag.Bool("update", false, "write goldens and docs/formats.md again
 // listed are the built-in formats. A mapping file that is not here fails
 // TestListed, so that none comes or goes by accident.
 var listed = []string{
+	"appscan",
+	"arachni",
+	"asff",
+	"aws_inspector",
+	"bandit",
+	"blackduck",
+	"blackduck_binary",
+	"brakeman",
+	"burp",
+	"checkmarx",
+	"checkmarx_one",
+	"checkmarx_osa",
+	"checkov",
 	"cyclonedx",
+	"dependency_check",
+	"dependency_track",
+	"eslint",
+	"fortify",
 	"generic",
+	"github_code_scanning",
+	"github_dependabot",
+	"github_secret_scanning",
+	"gitlab",
 	"gitleaks",
+	"gosec",
+	"govulncheck",
+	"grype",
+	"invicti",
+	"jfrog_xray",
+	"kics",
+	"kubescape",
+	"mend",
 	"nessus",
+	"nexpose",
+	"nikto",
+	"nmap",
+	"npm_audit",
+	"nuclei",
+	"ocsf",
+	"openvas",
+	"openvex",
+	"osv_scanner",
+	"pip_audit",
+	"qualys",
+	"qualys_was",
 	"sarif",
+	"semgrep",
+	"snyk",
+	"sonarqube",
+	"sonatype",
+	"spdx",
+	"spotbugs",
+	"sslscan",
+	"stackhawk",
+	"terrascan",
+	"testssl",
+	"tfsec",
 	"trivy",
+	"trivy_operator",
+	"trufflehog",
+	"twistlock",
+	"veracode",
+	"veracode_sca",
+	"wapiti",
+	"webinspect",
+	"wiz",
+	"wizcli",
+	"wpscan",
+	"zap",
 }
+
+// builtIn is read once: every parse of every sample asks for it.
+var builtIn = sync.OnceValues(func() (*format.Engine, error) { return format.New(formats.Files) })
 
 func engine(t *testing.T) *format.Engine {
 	t.Helper()
-	e, err := format.New(formats.Files)
+	e, err := builtIn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,13 +218,61 @@ func TestCoverage(t *testing.T) {
 		{"trivy/cluster.json", "complete hosts=shop-eu/ClusterRole/admin-all,shop-eu/shop/Deployment/web"},
 		{"trivy/repository.json", "complete"},
 		{"trivy/legacy.json", "not told"},
+		{"grype/image.json", "complete digest rules=all paths=all without=usr/share/doc/**"}, // what its rules ignore is listed, too
+		{"grype/directory.json", "complete"},                                                 // old: shows no configuration
+		{"snyk/project.json", "complete paths=web/package-lock.json"},
+		{"snyk/all-projects.json", "partial (Dependencies could not be resolved in old/build.gradle) paths=api/pom.xml,jobs/pom.xml"},
+		{"dependency_check/report.xml", "partial (Dependency-Check could not analyse everything: 1 exceptions)"},
+		{"pip_audit/dependencies.json", "partial (not every package was audited, for example local-tool: Dependency not found on PyPI and could not be audited: local-tool (0.1))"},
+		{"github_dependabot/graphql.json", "partial (the answer has more pages)"},
+		{"github_dependabot/rest.json", "not told"}, // of which states nobody says
+		{"gitlab/sast.json", "complete rules=python.sqli,python.xss"},
+		{"gitlab/secrets.json", "failed (out of memory)"},
+		{"gitlab/dependencies.json", "complete paths=api/pom.xml,web/package-lock.json"},
+		{"gitlab/container.json", "complete digest"},
+		{"gitlab/dast.json", "complete hosts=shop.example.org"},
+		{"mend/platform.json", "partial (the answer has 1 of 3 findings)"},
+		{"jfrog_xray/report.json", "partial (the report has 4 of 5 rows)"},
+		{"spdx/image.spdx.json", "not told"}, // an inventory proves nothing absent
+		{"openvex/statements.json", "not told"},
 		{"gitleaks/version8.json", "not told"},
 		{"cyclonedx/vulnerabilities.json", "not told digest"},
 		{"nessus/network.nessus", "partial (the scan of 10.0.0.6 did not end) hosts=10.0.0.7,web-1.example.org"}, // without credentials everywhere: no rules
 		{"nessus/credentialed.nessus", "complete rules=10287,19506 hosts=db-1.example.org"},                      // a host without findings was scanned as well
 		{"nessus/web.xml", "complete hosts=https://shop.example.org/,shop.example.org"},
 		{"nessus/nessus.csv", "not told"},
+		{"checkov/terraform.json", "partial (could not parse deploy/broken.tf) rules=CKV_AWS_19,CKV_AWS_20,CKV_AWS_21 paths=deploy/logs.tf,deploy/modules/media/main.tf,deploy/storage.tf without=deploy/broken.tf"},
+		{"checkov/nothing.json", "not told"},                            // not even which kind was asked for
+		{"kics/results.json", "partial (1 files and 0 queries failed)"}, // lists only what hit
+		{"terrascan/all.json", "partial (failed to parse deploy/broken.tf: invalid block) rules=AC_AWS_0210,AC_AWS_0214,AC_AWS_0227"}, // that there is no Helm chart is no failure
+		{"terrascan/empty.json", "complete"},
+		{"ocsf/prowler.ocsf.json", "complete rules=account_contact_details,s3_bucket_public_access hosts=arn:aws:iam::000000000001:root,arn:aws:s3:::shop-images,arn:aws:s3:::shop-logs,arn:aws:s3:::shop-site"},
+		{"ocsf/prowler.csv", "complete rules=s3_bucket_public_access hosts=arn:aws:s3:::shop-images,arn:aws:s3:::shop-logs,arn:aws:s3:::shop-site"},
+		{"ocsf/kubernetes.ocsf.json", "not told"}, // nothing passed: it may hold failures only
+		{"kubescape/cluster.json", "complete rules=C-0009,C-0044,C-0057 hosts=shop-eu/shop/Deployment/mail,shop-eu/shop/Deployment/web"}, // a control that was skipped is not there
+		{"kubescape/repository.json", "complete rules=C-0009,C-0044,C-0057 paths=deploy/web.yaml"},
+		{"trivy_operator/vulnerability.json", "complete digest hosts=shop/Deployment/web"},
+		{"twistlock/twistcli.json", "complete digest"},
+		{"wizcli/failed.json", "failed (FAILED)"},
+		{"asff/get-findings.json", "not told"},
+		{"wiz/issues.csv", "not told"},
 		{"generic/own.json", "complete rules=HK* paths=all without=vendor/**"},
+		{"semgrep/code.json", "complete rules=broken.rule,go.lang.security.audit.sqli.string-query,python.lang.correctness.useless-comparison without=broken.rule paths=deploy/shop.env,store/orders.go,tools/count.py,web/package-lock.json without=legacy/old.js,web/vendor.min.js"}, // --time lists the rules; a file read in part was not read
+		{"semgrep/empty.json", "complete paths=main.go"},
+		{"semgrep/failed.json", "failed (config/rules.yml: no such file)"},
+		{"bandit/report.json", "partial (./shop/broken.py: syntax error while parsing AST from file) paths=shop/clean.py,shop/run.py,shop/settings.py without=shop/broken.py"},
+		{"gosec/version2.json", "partial (shop/broken.go: expected declaration, found 'x') without=shop/broken.go"}, // names no file that it could read
+		{"brakeman/empty.json", "complete rules=Render,SQL"},
+		{"eslint/report.json", "partial (could not be parsed: routes/broken.js) paths=routes/cart.js,routes/clean.js without=routes/broken.js"},
+		{"spotbugs/empty.xml", "complete paths=Main.java"},
+		{"spotbugs/plain.xml", "not told"},
+		{"fortify/audited.fpr", "complete paths=src/main/java/shop/Clean.java,src/main/java/shop/Pay.java"},
+		{"fortify/report.xml", "not told"},
+		{"checkmarx/cxsast.xml", "complete"},
+		{"checkmarx/empty.xml", "not told"}, // an incremental scan
+		{"veracode/findings.json", "partial (this is page 1 of 2)"},
+		{"sonarqube/issues.json", "partial (617 more issues are on other pages of the search)"},
+		{"github_code_scanning/alerts.json", "not told"},
 		{"generic/defectdojo.json", "not told"},
 	} {
 		t.Run(tt.sample, func(t *testing.T) {
@@ -237,6 +352,8 @@ func TestRefusals(t *testing.T) {
 		{"unknown severity", "generic", `{"findings": [{"title": "a", "severity": "gruesome"}]}`, `severity "gruesome"`},
 		{"unknown status", "generic", `{"findings": [{"title": "a", "severity": "low", "status": "shut"}]}`, `status "shut"`},
 		{"misspelt column", "generic", "title,severity,fiel\na,low,x\n", "not a Generic findings report"},
+		{"GitLab without findings", "gitlab", `{"version": "15.0.0", "scan": {"type": "sast", "status": "success"}}`, "not a GitLab security report"},
+		{"npm audit that failed", "npm_audit", `{"error": {"code": "ENOAUDIT", "summary": "no registry"}}`, "not a npm audit report"},
 		{"another format", "sarif", `{"SchemaVersion": 2, "ArtifactName": "a", "Results": []}`, "not a SARIF 2.1.0 report"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
