@@ -45,17 +45,17 @@ type App struct {
 	Config    Config
 }
 
-// Engine loads the built-in formats and those of dir, if it is not empty.
+// Engine has the built-in formats, read when they are first asked for, and those of
+// dir, if it is not empty: these are the operator's own, and checked at once.
 func Engine(dir string) (*format.Engine, error) {
-	layers := []fs.FS{formats.Files}
-	if dir != "" {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, sinew.Errorf(sinew.CodeInvalid, "the directory of formats cannot be read").At(dir).
-				Hint("make it, or leave --formats out")
-		}
-		layers = append(layers, os.DirFS(dir))
+	if dir == "" {
+		return format.Later(formats.Files), nil
 	}
-	return format.New(layers...)
+	if _, err := os.Stat(dir); err != nil {
+		return nil, sinew.Errorf(sinew.CodeInvalid, "the directory of formats cannot be read").At(dir).
+			Hint("make it, or leave --formats out")
+	}
+	return format.New(formats.Files, os.DirFS(dir))
 }
 
 // EngineWith is [Engine] with one more mapping file, which may stand anywhere.

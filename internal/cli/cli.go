@@ -60,6 +60,7 @@ type commands struct {
 	App      appCmd      `cmd:"" help:"Applications, rules, refs, deployments and assets." group:"Work"`
 	Dedup    dedupCmd    `cmd:"" help:"What several tools tell of the same problem, why it is the same, and what people say of that." group:"Work"`
 	Scanners scannersCmd `cmd:"" help:"What each tool contributes, and what would be lost without it." group:"Work"`
+	Intel    intelCmd    `cmd:"" help:"Intelligence about vulnerabilities: what was imported, and imports of it." group:"Work"`
 	Coverage coverageCmd `cmd:"" help:"What was tested, when, and what is missing: applications and tests." group:"Work"`
 	View     viewCmd     `cmd:"" help:"Saved views of findings." group:"Work"`
 	Parse    parseCmd    `cmd:"" help:"Show what a report says, without importing it." group:"Formats"`

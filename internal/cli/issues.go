@@ -23,7 +23,7 @@ type issuesListCmd struct {
 	State    []string `help:"open, in_progress, done, accepted or gone; open and in_progress if not given." placeholder:"STATE"`
 	Owner    string   `help:"Of one owner; none for those that have none." placeholder:"NAME"`
 	Reopened bool     `help:"Only those of which findings came back."`
-	Sort     string   `help:"${enum}." enum:"-findings,findings,-presences,presences,-severity,severity" default:"-findings"`
+	Sort     string   `help:"What closes most findings first, what is in most places, or the worst: ${enum}." enum:"findings,presences,severity" default:"findings"`
 	Limit    int      `help:"At most so many; 0 for all." default:"50"`
 }
 
@@ -43,7 +43,7 @@ func (c *issuesListCmd) Run(s *session) error {
 	t := table{head: []string{"CLOSES", "PLACES", "WORST", "STATE", "APPLICATION", "OWNER", "ID", "CAUSE"}}
 	n := 0
 	list := client.IssueList{
-		Application: c.App, Owner: c.Owner, Kinds: c.Kind, States: c.State, Reopened: c.Reopened, Text: strings.Join(c.Text, " "), Sort: c.Sort, Limit: c.Limit,
+		Application: c.App, Owner: c.Owner, Kinds: c.Kind, States: c.State, Reopened: c.Reopened, Text: strings.Join(c.Text, " "), Sort: "-" + c.Sort, Limit: c.Limit,
 	}
 	err = api.Issues(s.ctx, list, func(i *sinew.Issue) error {
 		n++
@@ -73,7 +73,7 @@ func (c *issuesListCmd) Run(s *session) error {
 func advice(i *sinew.Issue) string {
 	switch {
 	case i.Upgrade != nil && i.Upgrade.To == "":
-		return ": no version repairs it yet"
+		return ": no report tells a version that repairs it"
 	case i.Upgrade != nil:
 		return fmt.Sprintf(" to %s, closes %d of %d", i.Upgrade.To, i.Upgrade.Closes, i.Upgrade.Of)
 	case i.BaseImage != nil && len(i.BaseImage.Names) > 0:

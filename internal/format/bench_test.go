@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -44,6 +45,26 @@ rows:
          image: $h.ArtifactName, tool_id: "\(.VulnerabilityID)@\(.PkgName)", status: "open", at: .PublishedDate, refs: [.PrimaryURL, .References[]?],
          tags: [$p.Class, $p.Type], fix: (if .FixedVersion then "Upgrade \(.PkgName) to \(.FixedVersion)." else null end), extra: {layer: .Layer.DiffID, source: .SeveritySource}}
 `
+
+// BenchmarkFirstReport is what a process pays for the mappings that there are: it
+// reads them all, detects a small report and maps it.
+func BenchmarkFirstReport(b *testing.B) {
+	for _, name := range []string{"gosec/version2.json", "nmap/scan.xml"} {
+		data, err := os.ReadFile("../../formats/testdata/" + name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				opt := Options{Lines: func([]byte) error { return nil }}
+				if _, err := shipped(b).Parse(context.Background(), Input{Name: "r", R: bytes.NewReader(data), Size: int64(len(data))}, opt, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
 
 func BenchmarkFrame(b *testing.B) {
 	data := benchReport(20_000)

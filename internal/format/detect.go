@@ -280,9 +280,13 @@ func (p *parse) choose(l *look, want *Format) (*variant, error) {
 	if l.empty {
 		return nil, nil
 	}
+	list, err := p.engine.read()
+	if err != nil {
+		return nil, err
+	}
 	var hits []*variant
 	best := 0
-	for _, f := range p.engine.formats {
+	for _, f := range list {
 		if want != nil && f != want {
 			continue
 		}

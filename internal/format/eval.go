@@ -2,7 +2,6 @@ package format
 
 import (
 	"errors"
-	"reflect"
 	"slices"
 	"strconv"
 
@@ -336,10 +335,9 @@ func (b *builder) both(q *gojq.Query, s sight) (*node, *node, error) {
 
 // foreign leaves q to gojq, with the variables and functions that it sees.
 func (b *builder) foreign(q *gojq.Query, s sight) (*node, error) {
-	used := map[string]bool{}
-	collect(reflect.ValueOf(q), used)
+	used := names(q)
 	var defs []*gojq.FuncDef
-	var names []string
+	var visible []string
 	var vars []*node
 	seen := map[string]bool{}
 	for x := s.binds; x != nil; x = x.next {
@@ -350,7 +348,7 @@ func (b *builder) foreign(q *gojq.Query, s sight) (*node, error) {
 		switch {
 		case x.name[0] == '*':
 		case x.name[0] == '$':
-			names, vars = append(names, x.name), append(vars, b.variable(x))
+			visible, vars = append(visible, x.name), append(vars, b.variable(x))
 		case x.def != nil:
 			if used[x.def.Name] && !slices.Contains(b.top, x.def) {
 				return nil, errUnknown // a local function
@@ -368,7 +366,7 @@ func (b *builder) foreign(q *gojq.Query, s sight) (*node, error) {
 	}
 	sub := *q
 	sub.FuncDefs = defs
-	code, err := gojq.Compile(&sub, append(slices.Clone(b.options), gojq.WithVariables(append([]string{"$__state"}, names...)))...)
+	code, err := gojq.Compile(&sub, append(slices.Clone(b.options), gojq.WithVariables(append([]string{"$__state"}, visible...)))...)
 	if err != nil {
 		return nil, errUnknown
 	}

@@ -148,10 +148,10 @@ func (b *builder) again(self *recursive, f *gojq.Func, s sight) (*node, error) {
 }
 
 var preludeDefs = sync.OnceValue(func() map[*gojq.FuncDef]bool {
-	defs, _ := prelude()
+	defs, _ := prelude.parse()
 	m := make(map[*gojq.FuncDef]bool, len(defs))
 	for _, d := range defs {
-		m[d] = true
+		m[d.FuncDef] = true
 	}
 	return m
 })

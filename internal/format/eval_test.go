@@ -114,7 +114,7 @@ label $out | [.l[] | [., if . > 1 then break $out else . end]]
 	for _, text := range programs {
 		for _, in := range []any{input, nil, "abc", 3, []any{1, map[string]any{"a": 2}}} {
 			p := &program{what: "test", file: "test", src: source{text: text, line: 1}}
-			if p.compile() != nil {
+			if p.check() != nil {
 				continue
 			}
 			m := newMachine(c, limits, nil)

@@ -19,17 +19,19 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sinewsec/sinew/internal/sinew"
 )
 
-// Engine holds the mappings. It is immutable and safe for concurrent use.
+// Engine holds the mappings. It is safe for concurrent use.
 type Engine struct {
-	formats []*Format // sorted by id
+	read func() ([]*Format, error) // sorted by id; the same each time
 }
 
 // Format is one mapping file.
@@ -45,6 +47,7 @@ type Format struct {
 	Overrides   int      `json:"overrides,omitempty"`   // version of the mapping that it replaces
 
 	text     []byte
+	defs     *definitions // nil if it has none
 	variants []*variant
 }
 
@@ -56,8 +59,24 @@ func (f *Format) Text() []byte { return slices.Clone(f.text) }
 
 // New reads every *.yaml file of the given file systems. Later ones override
 // earlier ones: a file with an id that is taken must say which version it
-// replaces (replaces: 1). Errors name file and line.
+// replaces (replaces: 1). Errors name file and line. The programs of the first file
+// system are taken as good until they are used, see [Engine.Check]; later ones are
+// somebody's own, whose mistakes are told at once.
 func New(fsys ...fs.FS) (*Engine, error) {
+	list, err := readMappings(fsys...)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{read: func() ([]*Format, error) { return list, nil }}, nil
+}
+
+// Later is [New] for one file system that is known to be good. It is read when the
+// first mapping is asked for, since most commands need none.
+func Later(fsys fs.FS) *Engine {
+	return &Engine{read: sync.OnceValues(func() ([]*Format, error) { return readMappings(fsys) })}
+}
+
+func readMappings(fsys ...fs.FS) ([]*Format, error) {
 	byID := map[string]*Format{}
 	for layer, f := range fsys {
 		names, err := fs.Glob(f, "*.yaml")
@@ -70,7 +89,7 @@ func New(fsys ...fs.FS) (*Engine, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read mapping file %s: %w", name, err)
 			}
-			m, err := parseMapping(name, text, layer > 0)
+			m, err := parseMapping(name, text, layer == 0)
 			if err != nil {
 				return nil, err
 			}
@@ -85,26 +104,29 @@ func New(fsys ...fs.FS) (*Engine, error) {
 			byID[m.ID] = m
 		}
 	}
-	e := &Engine{}
-	for _, m := range byID {
-		e.formats = append(e.formats, m)
-	}
-	slices.SortFunc(e.formats, func(a, b *Format) int { return cmp.Compare(a.ID, b.ID) })
-	return e, nil
+	return slices.SortedFunc(maps.Values(byID), func(a, b *Format) int { return cmp.Compare(a.ID, b.ID) }), nil
 }
 
-// Formats lists the mappings by id.
-func (e *Engine) Formats() []*Format { return slices.Clone(e.formats) }
+// Formats lists the mappings by id: none if they cannot be read, of which every
+// other method tells.
+func (e *Engine) Formats() []*Format {
+	list, _ := e.read()
+	return slices.Clone(list)
+}
 
 // Format returns the mapping with the given id, or the one that DefectDojo's
 // users know by that name.
 func (e *Engine) Format(id string) (*Format, error) {
-	for _, f := range e.formats {
+	list, err := e.read()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range list {
 		if f.ID == id {
 			return f, nil
 		}
 	}
-	for _, f := range e.formats {
+	for _, f := range list {
 		for _, n := range f.DefectDojo {
 			if strings.EqualFold(n, id) {
 				return f, nil
@@ -114,11 +136,15 @@ func (e *Engine) Format(id string) (*Format, error) {
 	return nil, sinew.Errorf(sinew.CodeUnsupported, "there is no format %q", id).Hint("sinew format list shows the known ones")
 }
 
-// Check compiles every program of every mapping. Programs of the built-in
-// mappings are otherwise compiled when first used.
+// Check compiles every program of every mapping. Programs of the first file system
+// given to [New] are otherwise compiled when first used.
 func (e *Engine) Check() error {
-	for _, f := range e.formats {
-		if err := f.compileAll(); err != nil {
+	list, err := e.read()
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if err := f.check(); err != nil {
 			return err
 		}
 	}
@@ -229,8 +255,12 @@ func (e *Engine) Recognise(ctx context.Context, in Input, opt Options) (_ []*For
 			return nil, located(err, in.Name)
 		}
 	}
+	list, err := e.read()
+	if err != nil {
+		return nil, err
+	}
 	var out []*Format
-	for _, f := range e.formats {
+	for _, f := range list {
 		for _, v := range f.variants {
 			ok, err := p.recognises(v, l)
 			if err != nil {

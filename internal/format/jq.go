@@ -2,14 +2,8 @@ package format
 
 import (
 	"context"
-	_ "embed" // the prelude
 	"errors"
-	"fmt"
-	"reflect"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,171 +11,6 @@ import (
 
 	"github.com/sinewsec/sinew/internal/sinew"
 )
-
-//go:embed prelude.jq
-var preludeText string
-
-// prelude is parsed once; its definitions only refer to earlier ones.
-var prelude = sync.OnceValues(func() ([]*gojq.FuncDef, error) {
-	q, err := gojq.Parse(preludeText + "\n.")
-	if err != nil {
-		return nil, fmt.Errorf("parse prelude.jq: %w", err)
-	}
-	return q.FuncDefs, nil
-})
-
-// forbidden are the functions that a mapping may not use: its output must
-// depend on the report alone.
-var forbidden = map[string]string{
-	"env": "the environment", "$ENV": "the environment", "input": "other inputs", "inputs": "other inputs",
-	"now": "the clock", "localtime": "the time zone", "strflocaltime": "the time zone", "mktime_local": "the time zone",
-	"debug": "standard error", "stderr": "standard error", "halt": "the process", "halt_error": "the process",
-	"input_line_number": "other inputs", "input_filename": "other inputs", "modulemeta": "modules",
-	"get_search_list": "modules", "$__prog_args": "the command line", "_match": "internals",
-}
-
-// program is a jq program of a mapping file. It is compiled once, when first
-// needed, and may then run in several goroutines.
-type program struct {
-	what string // "trivy finding"
-	file string
-	src  source
-	defs source
-
-	once  sync.Once
-	code  *gojq.Code
-	fast  *compiled // the same as closures, or nil
-	pairs bool      // its inputs are pairs with keys
-	err   error
-}
-
-func (p *program) compile() error {
-	p.once.Do(func() { p.code, p.err = p.build() })
-	return p.err
-}
-
-func (p *program) build() (*gojq.Code, error) {
-	q, err := gojq.Parse(p.src.text)
-	if err != nil {
-		return nil, p.syntaxError(p.src, err)
-	}
-	var defs []*gojq.FuncDef
-	if p.defs.text != "" {
-		d, err := gojq.Parse(p.defs.text + "\n.")
-		if err != nil {
-			return nil, p.syntaxError(p.defs, err)
-		}
-		defs = d.FuncDefs
-	}
-	used := map[string]bool{}
-	collect(reflect.ValueOf(q), used)
-	for _, d := range defs {
-		collect(reflect.ValueOf(d), used)
-	}
-	for name := range used {
-		if what, ok := forbidden[name]; ok {
-			return nil, p.errorf(p.src.line, "%s: %s is not available: a mapping must not depend on %s", p.what, name, what)
-		}
-	}
-	if used["import"] {
-		return nil, p.errorf(p.src.line, "%s: import and include are not available", p.what)
-	}
-	pre, err := prelude()
-	if err != nil {
-		return nil, err
-	}
-	var keep []*gojq.FuncDef
-	for _, p := range slices.Backward(pre) {
-		if used[p.Name] {
-			keep = append(keep, p)
-			collect(reflect.ValueOf(p), used)
-		}
-	}
-	all := make([]*gojq.FuncDef, 0, len(keep)+len(defs)+len(q.FuncDefs))
-	for _, k := range slices.Backward(keep) {
-		all = append(all, k)
-	}
-	all = append(all, defs...)
-	q.FuncDefs = append(all, q.FuncDefs...)
-	p.pairs = used["$keys"]
-	options := append(functions(),
-		gojq.WithVariables([]string{"$__state"}),
-		gojq.WithFunction("_end", 0, 0, func(any, []any) any { return endOfOutputs }),
-		gojq.WithIterFunction("_inputs", 1, 1, func(_ any, a []any) gojq.Iter { return a[0].(*feed) }), //nolint:forcetypeassert // ours
-		gojq.WithEnvironLoader(func() []string { return nil }))
-	p.fast = compileFast(q, append(functions(), options[len(options)-1]))
-	wrapped, err := wrap(q, p.pairs)
-	if err != nil {
-		return nil, err
-	}
-	code, err := gojq.Compile(wrapped, options...)
-	if err != nil {
-		return nil, p.errorf(p.src.line, "%s: %v", p.what, err)
-	}
-	return code, nil
-}
-
-// endOfOutputs follows the outputs of a program on one input.
-var endOfOutputs any = new(struct{ int })
-
-// wrap makes a program that runs over one input after the other, so that gojq's
-// stacks are made once and not for every row. With keys, an input is the pair of
-// the program's input and its $keys.
-func wrap(q *gojq.Query, keys bool) (*gojq.Query, error) {
-	text := "_inputs($__state) | ((.), _end)"
-	if keys {
-		text = "_inputs($__state) | . as $__in | $__in[1] as $keys | $__in[0] | ((.), _end)"
-	}
-	w, err := gojq.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("wrap a program: %w", err)
-	}
-	last := w
-	for last.Right != nil {
-		last = last.Right
-	}
-	last.Term.Query.Left.Term.Query = q
-	return w, nil
-}
-
-func (p *program) syntaxError(src source, err error) error {
-	line := src.line
-	if pe, ok := errors.AsType[*gojq.ParseError](err); ok {
-		end := min(max(pe.Offset-len(pe.Token), 0), len(src.text))
-		line += strings.Count(src.text[:end], "\n")
-	}
-	return p.errorf(line, "%s: %v", p.what, err)
-}
-
-func (p *program) errorf(line int, msg string, args ...any) error {
-	return invalid(p.file+":"+strconv.Itoa(line), msg, args...).Hint("correct the jq program")
-}
-
-// collect gathers the names of all functions and variables that a program calls.
-func collect(v reflect.Value, used map[string]bool) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if v.IsNil() {
-			return
-		}
-		switch n := v.Interface().(type) {
-		case *gojq.Func:
-			used[n.Name] = true
-		case *gojq.Import:
-			used["import"] = true
-		}
-		collect(v.Elem(), used)
-	case reflect.Slice:
-		for i := range v.Len() {
-			collect(v.Index(i), used)
-		}
-	case reflect.Struct:
-		for _, field := range v.Fields() {
-			collect(field, used)
-		}
-	default: // names and numbers
-	}
-}
 
 // clock stops programs that run too long: one context for a whole parse,
 // cancelled by a goroutine that looks at when each current row began.
@@ -327,8 +156,12 @@ func (m *machine) runSlow(p *program, input any, keys []any, emit func(any) erro
 		if err := p.compile(); err != nil {
 			return err
 		}
+		code, err := p.code()
+		if err != nil {
+			return err
+		}
 		f = &feed{tables: m.tables}
-		f.iter = p.code.RunWithContext(m.clock, nil, f)
+		f.iter = code.RunWithContext(m.clock, nil, f)
 		m.feeds[p] = f
 	}
 	m.clock.start(m.slot)
@@ -336,7 +169,7 @@ func (m *machine) runSlow(p *program, input any, keys []any, emit func(any) erro
 	defer func() {
 		m.clock.idle(m.slot)
 		if r := recover(); r != nil {
-			err = p.errorf(p.src.line, "%s: %v", p.what, r)
+			err = p.errorf("%s: %v", p.what, r)
 		}
 		if !whole {
 			delete(m.feeds, p) // it stands in the middle of something

@@ -161,9 +161,9 @@ func (s *source) UnmarshalYAML(n *yaml.Node) error {
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
 
-// parseMapping reads one mapping file. With compile, every program is compiled
-// now; else only what detection needs.
-func parseMapping(file string, text []byte, compile bool) (*Format, error) {
+// parseMapping reads one mapping file. Mistakes in the programs of one that is built
+// in are found when a program is needed, those of others now.
+func parseMapping(file string, text []byte, builtIn bool) (*Format, error) {
 	var y yamlMapping
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
@@ -193,6 +193,9 @@ func parseMapping(file string, text []byte, compile bool) (*Format, error) {
 	case f.Name == "":
 		return nil, bad(0, "name is missing: what its users call the tool")
 	}
+	if strings.TrimSpace(y.Defs.text) != "" {
+		f.defs = &definitions{what: f.ID + " defs", file: file, src: y.Defs}
+	}
 	shapes := y.Variants
 	if len(shapes) == 0 {
 		shapes = []yamlVariant{{}}
@@ -207,7 +210,7 @@ func parseMapping(file string, text []byte, compile bool) (*Format, error) {
 			if !ok {
 				continue
 			}
-			va, err := newVariant(f, kind, src, y.Defs, &v, bad)
+			va, err := newVariant(f, kind, src, &v, bad)
 			if err != nil {
 				return nil, err
 			}
@@ -222,13 +225,8 @@ func parseMapping(file string, text []byte, compile bool) (*Format, error) {
 			}
 		}
 	}
-	for _, v := range f.variants {
-		if err := v.detect.compile(); err != nil {
-			return nil, err
-		}
-	}
-	if compile {
-		if err := f.compileAll(); err != nil {
+	if !builtIn {
+		if err := f.check(); err != nil {
 			return nil, err
 		}
 	}
@@ -264,12 +262,12 @@ func (v yamlVariant) inherit(top yamlVariant) yamlVariant {
 	return v
 }
 
-func newVariant(f *Format, kind string, detect, defs source, y *yamlVariant, bad func(int, string, ...any) error) (*variant, error) {
+func newVariant(f *Format, kind string, detect source, y *yamlVariant, bad func(int, string, ...any) error) (*variant, error) {
 	prog := func(what string, s source) *program {
 		if strings.TrimSpace(s.text) == "" {
 			return nil
 		}
-		return &program{what: f.ID + " " + what, file: f.File, src: s, defs: defs}
+		return &program{what: f.ID + " " + what, file: f.File, src: s, defs: f.defs}
 	}
 	v := &variant{
 		format: f, kind: kind, detect: prog("detect", detect), stream: prog("stream", y.Stream),
@@ -347,10 +345,18 @@ func pathKind(kind, path string) string {
 	return kindJSON
 }
 
-func (f *Format) compileAll() error {
+// check finds every mistake in the programs of f, also in definitions that none of
+// them calls.
+func (f *Format) check() error {
+	if d := f.defs; d != nil {
+		all := &program{what: d.what, file: d.file, src: source{text: d.src.text + "\n.", line: d.src.line}}
+		if err := all.check(); err != nil {
+			return err
+		}
+	}
 	for _, v := range f.variants {
 		for _, p := range v.programs() {
-			if err := p.compile(); err != nil {
+			if err := p.check(); err != nil {
 				return err
 			}
 		}

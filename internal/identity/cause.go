@@ -23,8 +23,8 @@ const maxCause = 300
 //	package of an image     base image of example/shop             the operating system's: they come from there
 //	any other package       upgrade lodash (npm)                   whatever is installed and whichever version repairs it
 //	secret                  rotate secret 1a2b3c...                the same value, wherever it is
-//	resource in a module    module infra/modules/vpc: CKV_1 on aws_subnet
-//	resource in a file      template infra/main.tf: CKV_1 on aws_subnet
+//	resource in a module    module infra/modules/vpc               whatever the rule: it is mended in one place
+//	resource in a file      template infra/main.tf                 likewise
 //	other resource          configuration: CKV_1 on aws_subnet
 //	code                    code pattern sqli                      in however many files
 //	web                     endpoint example.org: xss
@@ -44,7 +44,7 @@ func Cause(o *sinew.Observation) string {
 		cause = resourceCause(o, o.Resource.Type)
 	case sinew.ClassCode:
 		cause = causeCode + ruleName(o)
-		if isTemplate(o.File) {
+		if isTemplate(o.File) || readsTemplates(o.Tool) {
 			cause = resourceCause(o, "")
 		}
 	case sinew.ClassWeb:
@@ -105,7 +105,7 @@ func IssueKey(unit int64, cause string) int64 {
 	}
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+maxCause), uint64(unit)) //nolint:gosec // a bit pattern
 	sum := sha256.Sum256(append(b, cause...))
-	return max(int64(binary.BigEndian.Uint64(sum[:8])>>1), 1) //nolint:gosec // 63 bits
+	return max(int64(binary.BigEndian.Uint64(sum[:8])>>1), 1)
 }
 
 // osPackages are the types of package URLs of operating systems.
@@ -141,18 +141,17 @@ func CauseImage(cause string) string { return strings.TrimPrefix(cause, causeBas
 // resourceCause is the module of infrastructure as code that a resource is from,
 // else the file, else what resources of its type have in common.
 func resourceCause(o *sinew.Observation, kind string) string {
-	what := ruleName(o)
-	if kind != "" {
-		what += " on " + kind
-	}
 	file := NormalPath(o.File)
 	if module := moduleOf(o, file); module != "" {
-		return causeModule + module + ": " + what
+		return causeModule + module
 	}
 	if file != "" {
-		return causeTemplate + file + ": " + what
+		return causeTemplate + file
 	}
-	return causeConfiguration + what
+	if kind != "" {
+		return causeConfiguration + ruleName(o) + " on " + kind
+	}
+	return causeConfiguration + ruleName(o)
 }
 
 // moduleOf is the module, chart or role that a resource is made by: by the folder
@@ -208,6 +207,17 @@ func moduleOfAddress(address string) string {
 		address = strings.TrimPrefix(rest, ".")
 	}
 }
+
+// readsTemplates reports whether a tool finds nothing in code but what is wrong with
+// infrastructure.
+func readsTemplates(tool string) bool {
+	tool = strings.ToLower(tool)
+	return slices.Contains(toolTests[tool], TestIaC) || slices.Contains(templateTools, tool)
+}
+
+// templateTools are such tools that test other things as well, or are not known for
+// one test.
+var templateTools = []string{"trivy", "kube-score", "kubescape", "kubesec", "kubeaudit", "cfn-lint", "cfn_nag", "snyk iac"}
 
 // isTemplate reports whether a file is infrastructure as code by its name, where a
 // report names no resource.

@@ -42,10 +42,11 @@ type Sighting struct {
 	bare, path, ecosystem    string
 	release                  string
 	weak                     []string
-	control                  string // what the rule looks at
-	wider                    string // the control that it is a case of
-	check                    bool   // of a configuration, by its rule
-	roots                    []string
+	control                  string   // what the rule looks at
+	wider                    string   // the control that it is a case of
+	check                    bool     // of a configuration, by its rule
+	names                    []string // of its vulnerabilities
+	roots                    []string // one name for each of these
 	natural                  string
 }
 
@@ -178,6 +179,10 @@ func Correlate(block []Sighting, aliases Aliases, links *Links) (clusters []Clus
 			}
 		}
 	}
+	slices.SortFunc(pairs, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b), cmp.Compare(x.rule, y.rule))
+	})
+	pairs = slices.Compact(pairs) // two may be in several buckets together
 	return joinPairs(block, dropAmbiguous(block, pairs), links)
 }
 
@@ -275,16 +280,12 @@ func mayJoin(block []Sighting, a, b *Cluster, byHand bool, links *Links) bool {
 // guesses are rules that rest on what one of the tools does not tell: then nobody can
 // say which of several is meant.
 func (r JoinRule) guesses() bool {
-	switch r {
-	case JoinDependency, JoinWebEndpoint, JoinControlWithin, JoinControlFile:
-		return true
-	}
-	return false
+	return r == JoinDependency || r == JoinWebEndpoint || r == JoinControlWithin || r == JoinControlFile
 }
 
 // dropAmbiguous leaves out pairs of which nobody can say whether they are meant:
-// those that rest on a tool's silence, where the other tool knows several of what it
-// is silent about; and those of a control that one tool tells once of a resource and
+// those that rest on a tool's silence or on the end of a path, where the other tool
+// knows several that fit; and those of a control that one tool tells once of a resource and
 // the other several times, for each rule or log of it.
 func dropAmbiguous(block []Sighting, pairs []candidate) []candidate {
 	type side struct {
@@ -296,7 +297,7 @@ func dropAmbiguous(block []Sighting, pairs []candidate) []candidate {
 	}
 	partners := map[side]int{}
 	counted := func(c *candidate) bool {
-		return c.rule.guesses() || c.rule == JoinResourceControl || c.rule == JoinControlLines
+		return c.rule.guesses() || c.rule == JoinResourceControl || c.rule == JoinControlLines || c.rule == JoinDependencySuffix
 	}
 	for i := range pairs {
 		c := &pairs[i]
@@ -317,11 +318,11 @@ func dropAmbiguous(block []Sighting, pairs []candidate) []candidate {
 		}
 		a, b := &block[c.a], &block[c.b]
 		ofA, ofB := partners[side{c.a, b.Family, c.rule, b.Rule, false}], partners[side{c.b, a.Family, c.rule, a.Rule, false}]
-		switch c.rule {
-		case JoinResourceControl, JoinControlLines:
+		if c.rule == JoinResourceControl || c.rule == JoinControlLines {
 			onLine := a.Line == b.Line && partners[side{c.a, b.Family, c.rule, b.Rule, true}] == 1 && partners[side{c.b, a.Family, c.rule, a.Rule, true}] == 1
 			return ofA != ofB && !onLine
-		case JoinControlWithin, JoinControlFile:
+		}
+		if c.rule == JoinControlWithin || c.rule == JoinControlFile || c.rule == JoinDependencySuffix {
 			return ofA > 1 || ofB > 1
 		}
 		return ofA > 1 && a.place() == "" || ofB > 1 && b.place() == ""
@@ -331,6 +332,9 @@ func dropAmbiguous(block []Sighting, pairs []candidate) []candidate {
 // place is what a silent tool does not tell.
 func (s *Sighting) place() string {
 	if s.Class == sinew.ClassWeb {
+		if s.path == "" {
+			return ""
+		}
 		return s.Param
 	}
 	return s.path
@@ -351,7 +355,9 @@ func buckets(block []Sighting) [][]int {
 		s := &block[i]
 		switch s.kind() {
 		case kindDependency:
-			put(i, "d\x00"+strings.Join(s.roots, " "))
+			for _, id := range s.roots {
+				put(i, "d\x00"+id)
+			}
 		case kindFile:
 			for _, w := range s.weak {
 				put(i, "w\x00"+w)
@@ -384,293 +390,6 @@ func buckets(block []Sighting) [][]int {
 		out[n] = byKey[key]
 	}
 	return out
-}
-
-// compare says by which rule two sightings are one problem. They are in a bucket
-// together.
-func compare(block []Sighting, i, j int) (candidate, bool) {
-	a, b := &block[i], &block[j]
-	if a.Family == b.Family {
-		return candidate{}, false
-	}
-	c := candidate{a: i, b: j}
-	switch a.kind() {
-	case kindDependency:
-		c.rule = compareDependency(a, b)
-	case kindFile:
-		c.rule, c.distance = compareFile(a, b)
-	case kindResource:
-		c.rule = compareResource(a, b)
-	case kindWeb:
-		c.rule = compareWeb(a, b)
-	case kindHost:
-		c.rule = compareHost(a, b)
-	case kindNone:
-	}
-	return c, c.rule != 0
-}
-
-func compareDependency(a, b *Sighting) JoinRule {
-	switch {
-	case !samePackage(a, b), contradict(a, b):
-		return 0
-	case a.path == "" || b.path == "":
-		return JoinDependency
-	case a.path == b.path:
-		return JoinDependencyPath
-	case endsWithPath(a.path, b.path):
-		return JoinDependencySuffix
-	}
-	return 0
-}
-
-// contradict reports whether two sightings name places that cannot be one. What one
-// of them does not tell contradicts nothing.
-func contradict(a, b *Sighting) bool {
-	kind := a.kind()
-	if kind != b.kind() {
-		return true
-	}
-	switch kind {
-	case kindDependency:
-		if a.release != b.release && a.release != "" && b.release != "" || foldedHost(a.Host) != foldedHost(b.Host) {
-			return true
-		}
-		return otherFile(a, b) || otherTarget(a, b)
-	case kindFile:
-		return otherFile(a, b) || otherTarget(a, b)
-	case kindWeb:
-		return a.path != b.path || webHost(a.URL) != webHost(b.URL) ||
-			a.Method != "" && b.Method != "" && !strings.EqualFold(a.Method, b.Method) ||
-			a.Param != "" && b.Param != "" && !strings.EqualFold(a.Param, b.Param)
-	case kindHost:
-		return foldedHost(a.Host) != foldedHost(b.Host) || a.Port != "" && b.Port != "" && a.Port != b.Port
-	case kindResource, kindNone:
-	}
-	return false
-}
-
-// otherFile reports whether both tell a file, in one image or tree, and not the same.
-func otherFile(a, b *Sighting) bool {
-	if imageName(a.Image) != imageName(b.Image) {
-		return true
-	}
-	return a.path != "" && b.path != "" && a.path != b.path && !endsWithPath(a.path, b.path)
-}
-
-// otherTarget reports whether both streams name a tree, and not the same. Images,
-// hosts and accounts are told apart by the findings themselves.
-func otherTarget(a, b *Sighting) bool {
-	return a.Image == "" && a.Host == "" && !SameTarget(a.Target, b.Target)
-}
-
-// someFolder are names of folders that say nothing of what is in them.
-var someFolder = map[string]bool{
-	"": true, ".": true, "src": true, "app": true, "apps": true, "code": true, "source": true, "work": true, "workspace": true, "workdir": true,
-	"repo": true, "project": true, "scan": true, "target": true, "build": true, "builds": true, "tmp": true, "mnt": true, "data": true, "s": true, "1": true,
-}
-
-// SameTarget reports whether two targets of streams may be one tree: equal, one the
-// end of the other (acme/shop and github.com/acme/shop), or one of them a folder of
-// the machine that scanned, whose name says as much or nothing.
-func SameTarget(a, b string) bool {
-	a, b = foldedTarget(a), foldedTarget(b)
-	lastA, lastB := a[strings.LastIndexByte(a, '/')+1:], b[strings.LastIndexByte(b, '/')+1:]
-	localA, localB := isFolder(a), isFolder(b)
-	switch {
-	case a == b, localA && someFolder[lastA], localB && someFolder[lastB]:
-		return true
-	case localA || localB:
-		return lastA == lastB
-	}
-	return endsWithPath(a, b)
-}
-
-func foldedTarget(s string) string {
-	s = strings.ToLower(strings.ReplaceAll(strings.TrimSpace(s), `\`, "/"))
-	return strings.TrimSuffix(strings.TrimRight(s, "/"), ".git")
-}
-
-// isFolder reports whether a target is a path on the machine that scanned.
-func isFolder(s string) bool {
-	return s == "" || s[0] == '/' || s[0] == '.' || len(s) > 1 && s[1] == ':'
-}
-
-// samePackage compares names: with the ecosystem where both tell it, and down to the
-// artifact where one of them tells nothing else.
-func samePackage(a, b *Sighting) bool {
-	if a.ecosystem != "" && b.ecosystem != "" && a.ecosystem != b.ecosystem {
-		return false
-	}
-	nameA, nameB := packageName(a), packageName(b)
-	if nameA == nameB {
-		return true
-	}
-	if a.bare != b.bare {
-		return false
-	}
-	// one of them names the artifact alone
-	return nameA == a.bare || nameB == b.bare
-}
-
-func compareFile(a, b *Sighting) (JoinRule, int) {
-	if contradict(a, b) {
-		return 0, 0
-	}
-	distance := max(a.Line-b.Line, b.Line-a.Line)
-	if a.Secret != "" && b.Secret != "" {
-		switch {
-		case a.Secret == b.Secret:
-			return JoinSecretValue, distance
-		case a.Line > 0 && b.Line > 0 && overlaps(a, b):
-			return JoinSecretLine, distance
-		}
-		return 0, 0
-	}
-	if a.Secret != "" || b.Secret != "" {
-		if sameWeakness(a, b) != 0 && a.Line > 0 && b.Line > 0 && overlaps(a, b) {
-			return JoinSecretLine, distance
-		}
-		return 0, 0
-	}
-	if rule := compareControl(a, b); rule != 0 {
-		return rule, distance
-	}
-	how := sameWeakness(a, b)
-	switch {
-	case how == 0, a.check && b.check, a.Line == 0 || b.Line == 0:
-		return 0, 0
-	case how == sameCWE && a.Line == b.Line:
-		return JoinCodeLine, 1 // after those of equal rules
-	case a.Sink != "" && a.Sink == b.Sink:
-		return JoinCodeSink, distance
-	case overlaps(a, b):
-		if a.Sink != "" && b.Sink != "" && a.Line != b.Line && a.EndLine <= a.Line && b.EndLine <= b.Line {
-			return 0, 0 // two lines with texts of their own
-		}
-		return JoinCodeOverlap, distance
-	}
-	return 0, 0
-}
-
-// compareControl says by which rule two findings in a file are one problem because
-// of what their rules look at.
-func compareControl(a, b *Sighting) JoinRule {
-	if a.control == "" || b.control == "" {
-		return 0
-	}
-	within := a.wider == b.control || b.wider == a.control
-	switch {
-	case a.control != b.control && !within, otherResource(a, b):
-		return 0
-	case within:
-		if sameResource(a, b) || a.Line > 0 && b.Line > 0 && overlaps(a, b) || a.Line == 0 || b.Line == 0 {
-			return JoinControlWithin
-		}
-		return 0
-	case !a.check && a.Line == b.Line && a.Line > 0:
-		return JoinCodeLine
-	case a.Resource != "" && b.Resource != "" && sameResource(a, b):
-		return JoinResourceControl
-	case a.Line == 0 || b.Line == 0:
-		if a.check && b.check {
-			return JoinControlFile
-		}
-		return 0
-	case overlaps(a, b):
-		return JoinControlLines
-	}
-	return 0
-}
-
-// otherResource reports whether both name a resource by its address, and not the same.
-func otherResource(a, b *Sighting) bool {
-	return strings.Contains(a.Resource, ".") && strings.Contains(b.Resource, ".") && !sameResource(a, b)
-}
-
-// longRange is how many lines a finding may have for a fault to be looked for in all
-// of them; of longer ones only the first is meant.
-const longRange = 30
-
-// overlaps reports whether lines are shared.
-func overlaps(a, b *Sighting) bool {
-	return a.Line <= b.lastLine() && b.Line <= a.lastLine()
-}
-
-func (s *Sighting) lastLine() int {
-	if !s.check && s.EndLine-s.Line > longRange {
-		return s.Line
-	}
-	return max(s.Line, s.EndLine)
-}
-
-func compareResource(a, b *Sighting) JoinRule {
-	switch {
-	case a.control == "" || b.control == "" || !sameResource(a, b):
-		return 0
-	case a.control == b.control:
-		return JoinResourceControl
-	case a.wider == b.control || b.wider == a.control:
-		return JoinControlWithin
-	}
-	return 0
-}
-
-// sameResource compares names of resources: an id, or the end of one.
-func sameResource(a, b *Sighting) bool {
-	x, y := foldedResource(a.Resource), foldedResource(b.Resource)
-	if x == y {
-		return x != ""
-	}
-	if len(x) < len(y) {
-		x, y = y, x
-	}
-	if strings.HasPrefix(x, y+".") && strings.Contains(y, ".") { // an attribute of it
-		return true
-	}
-	if y == "" || !strings.HasSuffix(x, y) {
-		return false
-	}
-	return strings.IndexByte("/:.", x[len(x)-len(y)-1]) >= 0
-}
-
-func compareWeb(a, b *Sighting) JoinRule {
-	switch {
-	case sameWeakness(a, b) == 0, contradict(a, b):
-		return 0
-	case strings.EqualFold(a.Param, b.Param):
-		return JoinWebParameter
-	}
-	return JoinWebEndpoint
-}
-
-func compareHost(a, b *Sighting) JoinRule {
-	switch {
-	case contradict(a, b):
-		return 0
-	case len(a.roots) > 0 && len(b.roots) > 0:
-		if mostlySame(a.roots, b.roots) {
-			return JoinHostVulnerability
-		}
-		return 0
-	case sameWeakness(a, b) != 0:
-		return JoinHostCheck
-	}
-	return 0
-}
-
-// mostlySame reports whether one list of vulnerabilities is within the other and at
-// least half of it: tools that look for one advisory know more or fewer of its names.
-func mostlySame(a, b []string) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	for _, id := range a {
-		if !slices.Contains(b, id) {
-			return false
-		}
-	}
-	return 2*len(a) >= len(b)
 }
 
 // values are the fields that a rule compared.
@@ -746,26 +465,25 @@ func (s *Sighting) weakness() string {
 }
 
 // Lead chooses the member that a cluster is shown as: one whose standing decision
-// closes the problem, the newest first; then active before closed, worst first,
-// and natural order.
+// closes the problem, the newest first; then active before closed, worst first, and
+// the one that was seen first, so that a tool that comes later takes over nothing;
+// then natural order.
 func Lead(block []Sighting, members []int) int {
-	rank := func(s *Sighting) [3]int64 {
+	rank := func(s *Sighting) [4]int64 {
 		switch {
 		case s.Decided > 0 && (s.State == sinew.StateAccepted || s.State == sinew.StateFalsePositive):
-			return [3]int64{2, s.Decided, int64(s.Severity)}
+			return [4]int64{2, s.Decided, int64(s.Severity), -s.FirstSeen}
 		case s.State.Active():
-			return [3]int64{1, int64(s.Severity), s.Decided}
+			return [4]int64{1, int64(s.Severity), -s.FirstSeen}
 		}
-		return [3]int64{0, int64(s.Severity), s.Decided}
+		return [4]int64{0, int64(s.Severity), -s.FirstSeen}
 	}
 	best := members[0]
 	for _, m := range members[1:] {
-		if cmp.Or(slices.Compare(rankSlice(rank(&block[m])), rankSlice(rank(&block[best]))),
-			-cmp.Compare(block[m].natural, block[best].natural), -cmp.Compare(block[m].ID, block[best].ID)) > 0 {
+		mine, theirs := rank(&block[m]), rank(&block[best])
+		if cmp.Or(slices.Compare(mine[:], theirs[:]), -block[m].Compare(&block[best])) > 0 {
 			best = m
 		}
 	}
 	return best
 }
-
-func rankSlice(r [3]int64) []int64 { return r[:] }

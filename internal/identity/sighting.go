@@ -209,13 +209,13 @@ func (s *Sighting) Block() int64 {
 		id := foldedResource(s.Resource)
 		key = "r\x00" + id[strings.LastIndexAny(id, "/:.")+1:]
 	case kindWeb:
-		key = "w\x00" + webPath(s.URL)
+		key = "w\x00" + webHost(s.URL)
 	case kindHost:
 		key = "h\x00" + foldedHost(s.Host)
 	case kindNone: // compared with nothing, but people may join them
 		key = "o\x00" + strings.ToLower(s.Rule+s.Title)
 	}
-	h := int64(hash64([]byte(key)) >> 1) //nolint:gosec // 63 bits
+	h := int64(hash64([]byte(key)) >> 1)
 	return max(h, 1)
 }
 
@@ -327,14 +327,26 @@ func release(s *Sighting) string {
 
 func foldedHost(s string) string { return string(appendHost(nil, s)) }
 
-func foldedResource(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+// foldedResource writes the name of a resource in one form. What is wrong with an
+// AWS account is told of its number, its name in Security Hub or its root user.
+func foldedResource(s string) string {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if id, ok := strings.CutPrefix(s, "aws::::account:"); ok {
+		return id
+	}
+	if rest, ok := strings.CutPrefix(s, "arn:aws:iam::"); ok {
+		if id, ok := strings.CutSuffix(rest, ":root"); ok {
+			return id
+		}
+	}
+	return s
+}
 
-// webPath is the template of a URL without host and parameters: the same service
-// is reached by many names.
+// webPath is the template of a URL without host and parameters, "" for the site.
 func webPath(url string) string {
 	b, at := appendURL(nil, url)
 	p, _, _ := strings.Cut(string(b[at:]), "?")
-	return strings.ToLower(p)
+	return strings.ToLower(strings.TrimRight(p, "/"))
 }
 
 // webHost is the host of a URL, without scheme and usual port.
@@ -399,9 +411,17 @@ func namesOfVulnerabilities(block []Sighting, aliases Aliases) {
 		return id
 	}
 	ids := func(s *Sighting) []string {
-		out := make([]string, 0, len(s.IDs)+1)
+		out, bundled := make([]string, 0, len(s.IDs)+1), []string(nil)
 		for _, id := range s.IDs {
-			out = append(out, name(id))
+			kind, _, _ := strings.Cut(foldedID(id), "-")
+			if bundles[kind] {
+				bundled = append(bundled, name(id))
+			} else {
+				out = append(out, name(id))
+			}
+		}
+		if len(out) == 0 { // what an advisory bundles says more than it does
+			out = bundled
 		}
 		if len(out) == 0 && isVulnerabilityID(s.Rule) {
 			out = append(out, name(s.Rule))
@@ -413,8 +433,9 @@ func namesOfVulnerabilities(block []Sighting, aliases Aliases) {
 		if k := s.kind(); k != kindDependency && k != kindHost {
 			continue
 		}
-		s.roots = ids(s)
-		if s.kind() == kindHost || !oneVulnerability(s.IDs) {
+		s.names = ids(s)
+		s.roots = slices.Clone(s.names)
+		if s.kind() == kindHost || !OneVulnerability(s.IDs) {
 			continue
 		}
 		for _, id := range s.roots[min(1, len(s.roots)):] {
@@ -437,9 +458,9 @@ func namesOfVulnerabilities(block []Sighting, aliases Aliases) {
 	}
 }
 
-// oneVulnerability reports whether names are of one vulnerability: at most one of
+// OneVulnerability reports whether names are of one vulnerability: at most one of
 // each kind, and none of an advisory of a distribution, which bundles several.
-func oneVulnerability(ids []string) bool {
+func OneVulnerability(ids []string) bool {
 	kinds := map[string]bool{}
 	for _, id := range ids {
 		kind, _, _ := strings.Cut(foldedID(id), "-")

@@ -152,8 +152,7 @@ func (o *ordering) closes(v int, l *repairList) bool {
 	if l.installed >= 0 && o.rank[l.fixed[len(l.fixed)-1]] <= o.rank[l.installed] {
 		return false // what repairs it is in use already, and it was found all the same
 	}
-	for i := len(l.fixed) - 1; i >= 0; i-- {
-		f := l.fixed[i]
+	for i, f := range slices.Backward(l.fixed) {
 		if o.rank[v] < o.rank[f] {
 			continue
 		}

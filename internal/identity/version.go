@@ -106,8 +106,8 @@ func compareRuns(a, b string) int {
 func compareDebian(a, b string) int {
 	epochA, a := cutEpoch(a)
 	epochB, b := cutEpoch(b)
-	upA, revA := cutLast(a, '-')
-	upB, revB := cutLast(b, '-')
+	upA, revA := cutLast(a)
+	upB, revB := cutLast(b)
 	return cmp.Or(compareDigits(epochA, epochB), compareDebianPart(upA, upB), compareDebianPart(revA, revB))
 }
 
@@ -148,8 +148,8 @@ func debianOrder(s string, i int) int {
 func compareRPM(a, b string) int {
 	epochA, a := cutEpoch(a)
 	epochB, b := cutEpoch(b)
-	verA, relA := cutLast(a, '-')
-	verB, relB := cutLast(b, '-')
+	verA, relA := cutLast(a)
+	verB, relB := cutLast(b)
 	if c := cmp.Or(compareDigits(epochA, epochB), compareRPMPart(verA, verB)); c != 0 || relA == "" || relB == "" {
 		return c // reports may leave the release out
 	}
@@ -194,7 +194,11 @@ func compareRPMPart(a, b string) int {
 }
 
 func isRPMSeparator(r rune) bool {
-	return r != '~' && r != '^' && (r > 127 || !isDigit(byte(r)) && !isLetter(byte(r)))
+	switch {
+	case r == '~', r == '^', '0' <= r && r <= '9', 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
+		return false
+	}
+	return true
 }
 
 // compareAlpine is the order of apk: numbers, a letter, suffixes as _rc1, revision.
@@ -243,14 +247,15 @@ func cutRevision(s string) (rest, revision string) {
 }
 
 func cutEpoch(s string) (epoch, rest string) {
-	if i := strings.IndexByte(s, ':'); i >= 0 {
-		return s[:i], s[i+1:]
+	if epoch, rest, ok := strings.Cut(s, ":"); ok {
+		return epoch, rest
 	}
 	return "", s
 }
 
-func cutLast(s string, sep byte) (before, after string) {
-	if i := strings.LastIndexByte(s, sep); i >= 0 {
+// cutLast cuts at the last hyphen, behind which the revision or release is.
+func cutLast(s string) (before, after string) {
+	if i := strings.LastIndexByte(s, '-'); i >= 0 {
 		return s[:i], s[i+1:]
 	}
 	return s, ""

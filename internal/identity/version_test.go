@@ -38,8 +38,13 @@ func TestCompareVersions(t *testing.T) {
 		}
 	}
 	for _, same := range [][3]string{
-		{"golang", "1.2.3", "v1.2.3"}, {"deb", "0:1.0-1", "1.0-1"}, {"deb", "1.0-01", "1.0-1"}, {"rpm", "1.0-1.el8", "1.0"}, {"rpm", "1.0.1", "1_0_1"},
-		{"npm", "1.0.0", "v1.0.0"}, {"pypi", "1.0", "1.0.0"},
+		{"golang", "1.2.3", "v1.2.3"},
+		{"deb", "0:1.0-1", "1.0-1"},
+		{"deb", "1.0-01", "1.0-1"},
+		{"rpm", "1.0-1.el8", "1.0"},
+		{"rpm", "1.0.1", "1_0_1"},
+		{"npm", "1.0.0", "v1.0.0"},
+		{"pypi", "1.0", "1.0.0"},
 	} {
 		if CompareVersions(same[0], same[1], same[2]) != 0 {
 			t.Errorf("%s: %s and %s differ", same[0], same[1], same[2])
@@ -113,7 +118,7 @@ func TestLeastUpgrade(t *testing.T) {
 // TestLeastUpgradeIsLeast compares with what trying every version says: no other
 // closes more, and none that closes as many is older.
 func TestLeastUpgradeIsLeast(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same worlds each time
+	rng := rand.New(rand.NewPCG(1, 2)) // the same worlds each time
 	kinds := map[string]func() string{
 		"npm":    func() string { return fmt.Sprintf("%d.%d.%d", rng.IntN(4), rng.IntN(3), rng.IntN(12)) },
 		"pypi":   func() string { return fmt.Sprintf("%d.%d", rng.IntN(4), rng.IntN(12)) },

@@ -13,7 +13,7 @@ import (
 // and what the rules of common scanners are labelled with.
 
 const (
-	familySecret   = "hard-coded secret"
+	familySecret   = "hard-coded secret" //nolint:gosec // a name of a weakness
 	familyExposure = "information exposure"
 	familyCookie   = "cookie attributes"
 )
@@ -22,7 +22,7 @@ var families = map[string][]int{
 	"sql injection":          {89, 564, 943},
 	"command injection":      {77, 78, 88},
 	"code injection":         {94, 95, 96, 97, 624, 917, 1336},
-	"cross-site scripting":   {79, 80, 81, 82, 83, 84, 85, 86, 87, 116},
+	"cross-site scripting":   {79, 80, 81, 82, 83, 84, 85, 86, 87},
 	"path traversal":         {22, 23, 24, 25, 26, 27, 28, 29, 31, 35, 36, 37, 38, 39, 40, 73, 99},
 	"request forgery":        {441, 918},
 	"open redirect":          {601},
@@ -69,7 +69,7 @@ var families = map[string][]int{
 
 // vagueCWE are categories and classes that say nothing of what is wrong.
 var vagueCWE = map[int]bool{
-	0: true, 16: true, 17: true, 18: true, 19: true, 20: true, 74: true, 254: true, 264: true, 265: true, 275: true, 388: true, 398: true, 399: true,
+	0: true, 16: true, 17: true, 18: true, 19: true, 20: true, 74: true, 116: true, 254: true, 264: true, 265: true, 275: true, 388: true, 398: true, 399: true,
 	664: true, 668: true, 676: true, 691: true, 693: true, 707: true, 710: true, 829: true, 933: true, 937: true, 1035: true, 1104: true,
 }
 
@@ -159,11 +159,15 @@ func weaknessesOf(s *Sighting) (out []string) {
 	if s.check { // its control says all
 		return out
 	}
-	text := plainWords(s.Rule)
-	if !told {
-		text += " | " + plainWords(s.Title)
+	rule := plainWords(s.Rule)
+	said := inWords(words, rule+" | "+plainWords(s.Title))
+	if both := slices.DeleteFunc(slices.Clone(out), func(w string) bool { return !slices.Contains(said, w) }); len(both) > 0 {
+		return both // the CWEs that the words confirm, of a list of all that may follow
 	}
-	add(inWords(words, text)...)
+	if told {
+		said = inWords(words, rule)
+	}
+	add(said...)
 	slices.Sort(out)
 	return out
 }
@@ -223,7 +227,14 @@ var headers = map[string][]string{
 	"trace method":            {"trace method", "http trace", "cross site tracing", "trace enabled"},
 	"private address":         {"private ip"},
 	"cross-site request":      {"csrf", "xsrf", "cross site request forgery"},
-	"old JavaScript library":  {"vulnerable js library", "vulnerable javascript", "javascript dependency"},
+	"old JavaScript library":  {"vulnerable js library", "vulnerable java script", "vulnerable javascript", "javascript dependency", "java script dependency"},
+}
+
+// ofAllAnswers are those of them that are a property of a site, whatever page a
+// scanner saw them on.
+var ofAllAnswers = map[string]bool{
+	"content security policy": true, "strict transport": true, "content type options": true, "framing": true, "referrer policy": true, "permissions policy": true,
+	"cookie: HttpOnly": true, "cookie: Secure": true, "cookie: SameSite": true, "server version": true, "powered by": true, "trace method": true,
 }
 
 // headersInWords gives what titles of web scanners speak of. A policy that is there
@@ -269,8 +280,10 @@ var faults = map[string][]string{
 	"RDP: network authentication": {"network level authentication"},
 	"DNS: recursion":              {"recursive query", "dns recursion", "recursive queries"},
 	"NTP: mode 6":                 {"mode 6"},
-	"operating system: unsupported": {"operating system unsupported", "unsupported version detection", "operating system end of life", "os end of life", "operating system eol",
-		"obsolete operating system"},
+	"operating system: unsupported": {
+		"operating system unsupported", "unsupported version detection", "operating system end of life", "os end of life", "operating system eol",
+		"obsolete operating system",
+	},
 	"HSTS": {"hsts", "strict transport security"},
 }
 

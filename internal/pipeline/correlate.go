@@ -42,7 +42,8 @@ func (j *projector) correlate(ctx context.Context, st *store.Stage) error {
 		some, rows = some[:0], 0
 		return err
 	}
-	for _, b := range blocks {
+	for _, sized := range blocks {
+		b := sized.Block
 		if done[b] {
 			continue
 		}
@@ -52,9 +53,12 @@ func (j *projector) correlate(ctx context.Context, st *store.Stage) error {
 			}
 		}
 		group := links.group(b)
-		n := 0
+		n := sized.Findings
 		for _, g := range group {
 			done[g] = true
+			if g == b {
+				continue
+			}
 			size, err := j.db.CountBlock(ctx, j.space, g, identity.MaxBlock+1)
 			if err != nil {
 				return err
@@ -217,7 +221,7 @@ func (j *projector) shownAs(ctx context.Context, st *store.Stage, finding, a, b 
 		return sinew.PublicID(j.ws.UUID, sinew.IDFinding, id)
 	}
 	e := store.EventRow{
-		Finding: finding, Seq: j.entryOf.Seq, N: correlated, At: micros(j.entryOf.At), KnownAt: micros(j.entryOf.At), Kind: "merged",
+		Finding: finding, Seq: j.entryOf.Seq, N: correlated + j.again, At: micros(j.entryOf.At), KnownAt: micros(j.entryOf.At), Kind: "merged",
 		Was: name(a), Became: name(b), Cause: "the same problem, as another stream tells it", Actor: j.entryOf.Actor,
 	}
 	if b == 0 {
@@ -227,8 +231,8 @@ func (j *projector) shownAs(ctx context.Context, st *store.Stage, finding, a, b 
 }
 
 // correlated is the place of what correlation says in the history of an entry: after
-// all else, and once.
-const correlated = 1 << 40
+// all else, and once each time that the entry is projected.
+const correlated = 1 << 56
 
 // shared gives the tools of a cluster, and the ids that only others than its lead
 // tell.

@@ -1,13 +1,19 @@
 package pipeline
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sinewsec/sinew/internal/filter"
+	"github.com/sinewsec/sinew/internal/identity"
 	"github.com/sinewsec/sinew/internal/sinew"
 	"github.com/sinewsec/sinew/internal/store"
 )
@@ -214,5 +220,157 @@ func TestOneProblemInAnyOrder(t *testing.T) {
 			h.checkRebuild()
 			rnd.Shuffle(len(facts), func(i, j int) { facts[i], facts[j] = facts[j], facts[i] })
 		}
+	})
+}
+
+// dependency is an observation of a package with a vulnerability.
+func dependency(tool, id, at string) sinew.Observation {
+	return sinew.Observation{
+		Tool: tool, Rule: id, Title: id + " in lodash", Severity: sinew.SeverityHigh, IDs: []string{id},
+		Package: &sinew.Package{Name: "lodash", Version: "4.17.15", PURL: "pkg:npm/lodash@4.17.15", Path: at},
+	}
+}
+
+// TestLateAliases: two tools tell one vulnerability by different names. Once a bundle
+// says that these are one, so are the findings; the order does not matter (ING3, ING4).
+func TestLateAliases(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, fresh func() *house) {
+		bundle := `{"id":"GHSA-p6mc-m468-83gw","aliases":["CVE-2020-8203"]}`
+		reports := []report{
+			scanBy("trivy", dependency("trivy", "CVE-2020-8203", "package-lock.json")),
+			scanBy("npm-audit", dependency("npm-audit", "GHSA-p6mc-m468-83gw", "package-lock.json")),
+		}
+		aliases := func(h *house) {
+			if _, _, err := h.p.ImportAliases(h.Context(), h.r, "all.zip", strings.NewReader(bundle)); err != nil {
+				h.Fatal(err)
+			}
+			h.project()
+		}
+		var states []string
+		for _, early := range []bool{false, true} {
+			h := fresh()
+			h.now = minute(50)
+			if early {
+				aliases(h)
+			}
+			for i, r := range reports {
+				h.send(r, at(10+i))
+			}
+			if !early {
+				h.wantShown("", "CVE-2020-8203 open; GHSA-p6mc-m468-83gw open")
+				aliases(h)
+			}
+			h.wantShown("", "CVE-2020-8203 open told by npm-audit, trivy")
+			h.wantShown("id:CVE-2020-8203", "CVE-2020-8203 open told by npm-audit, trivy")
+			h.checkRebuild()
+			state, _ := h.hashes()
+			states = append(states, state)
+			if in, err := h.p.Intel(t.Context(), h.r); err != nil || len(in) != 1 || in[0].Sets != 1 {
+				t.Errorf("intelligence: %+v %v", in, err)
+			}
+		}
+		if states[0] != states[1] {
+			t.Error("the state depends on when the names came")
+		}
+	})
+}
+
+// upgraded reads reports as a newer mapping does: other words, other severities.
+type upgraded struct{ n int }
+
+func (u upgraded) Parse(ctx context.Context, req ParseRequest, body, evidence io.Writer) (*Parsed, error) {
+	raw, err := io.ReadAll(io.NewSectionReader(req.Input.R, 0, req.Input.Size))
+	if err != nil {
+		return nil, err
+	}
+	var r report
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return nil, err
+	}
+	for i := range r.Body {
+		o := r.Body[i].Observation
+		o.Title, o.Description = fmt.Sprintf("%s, as mapping %d says it", o.Title, u.n), fmt.Sprint("Words of mapping ", u.n)
+		o.Severity = sinew.Severities[u.n%len(sinew.Severities)]
+	}
+	if raw, err = json.Marshal(r); err != nil {
+		return nil, err
+	}
+	req.Input.R, req.Input.Size = bytes.NewReader(raw), int64(len(raw))
+	return fakeParser{}.Parse(ctx, req, body, evidence)
+}
+
+// TestUpgrades has ten upgrades of mapping and matcher run over what is stored, after
+// decisions on problems that several tools tell: none is lost, and every id still
+// leads to its finding (ING2, ING4).
+func TestUpgrades(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, fresh func() *house) {
+		h := fresh()
+		h.now = minute(100)
+		for round := range 2 {
+			for i, tool := range []string{"semgrep", "codeql", "bandit"} {
+				line := 10 + 3*round
+				h.send(scanBy(tool, by(tool, code("A", "a.go", line)), by(tool, code("A", "b.go", line+10)), by(tool, code("B", "c.go", line+10))), at(10+10*round+i))
+			}
+		}
+		var ids, decided []string
+		for _, f := range h.rows() {
+			id := sinew.PublicID(h.ws.UUID, sinew.IDFinding, f.ID)
+			if ids = append(ids, id); f.Lead <= 0 && f.File != "a.go" {
+				decided = append(decided, id)
+			}
+		}
+		if len(ids) != 9 || len(decided) != 2 {
+			t.Fatalf("%d findings, %d to decide on", len(ids), len(decided))
+		}
+		for _, id := range decided {
+			if _, err := h.p.Decide(t.Context(), h.r, sinew.Decision{Findings: []string{id}, Verdict: sinew.VerdictAccepted, Reason: "known " + id}, ""); err != nil {
+				t.Fatal(err)
+			}
+			h.project()
+		}
+		want := h.stands()
+		if strings.Count(want, "accepted") != 6 {
+			t.Fatalf("decided: %s", want)
+		}
+		for n := range 10 {
+			h.now = h.now.Add(time.Hour)
+			var err error
+			if n%2 == 0 {
+				h.p.opt.Parser = upgraded{n}
+				_, err = h.p.Remap(t.Context(), h.r, func(format string) (string, string) { return format, fmt.Sprintf("%02d", n+1) }, false, nil)
+			} else {
+				h.p.pair = identity.MatchRows
+				if n%4 == 1 { // one that recognises nothing, put right by the next
+					h.p.pair = func(identity.Rows[identity.Prior], identity.Rows[identity.Keys], []identity.Pair) (int, error) {
+						return 0, nil
+					}
+				}
+				_, err = h.p.Rematch(t.Context(), h.r, false, nil)
+			}
+			if err != nil {
+				t.Fatalf("upgrade %d: %v", n, err)
+			}
+			for _, id := range ids {
+				if _, err := h.db.Finding(t.Context(), h.r, id); err != nil {
+					t.Fatalf("after upgrade %d: %v", n, err)
+				}
+			}
+			for _, id := range decided {
+				d, err := h.db.Finding(t.Context(), h.r, id)
+				if err != nil || d.Decision == nil || d.Decision.Reason != "known "+id {
+					t.Fatalf("after upgrade %d the decision on %s is %+v %v", n, id, d, err)
+				}
+			}
+		}
+		h.p.pair = identity.MatchRows
+		if _, err := h.p.Rematch(t.Context(), h.r, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.stands(); got != want {
+			t.Errorf("in the end stands\n%s\nwant\n%s", got, want)
+		}
+		h.checkRebuild()
 	})
 }

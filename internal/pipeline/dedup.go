@@ -163,6 +163,10 @@ func (p *Pipeline) PreviewLink(ctx context.Context, r sinew.Reader, l sinew.Link
 	if err != nil {
 		return nil, err
 	}
+	if !r.Can(sinew.RoleDeveloper, rows[0].Unit) {
+		return nil, sinew.Errorf(sinew.CodeDenied, "to say what is the same needs the role developer on the application").
+			Hint("ask an administrator of the workspace")
+	}
 	j, err := p.reading(ctx, r)
 	if err != nil {
 		return nil, err

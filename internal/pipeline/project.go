@@ -34,6 +34,7 @@ type projector struct {
 	services  map[int64]string // that uploaders named, by snapshot
 
 	entryOf  sinew.Entry // the one at hand
+	again    int64       // how often what it did is done again
 	families map[int64]*store.FamilyRow
 	said     *[]store.LinkRow // that findings are one problem, or not; nil: not read yet
 
@@ -143,7 +144,7 @@ func (j *projector) drain(ctx context.Context, seq int64) error {
 
 // entry projects one entry, and reports whether the space was moved to it.
 func (j *projector) entry(ctx context.Context, e sinew.Entry) (moved bool, err error) {
-	j.newPlaces, j.entryOf = 0, e
+	j.newPlaces, j.entryOf, j.again = 0, e, 0
 	var again []Outcome
 	if j.given, again, err = j.outcomesAfter(ctx, e.Seq); err != nil {
 		return false, err
@@ -161,6 +162,8 @@ func (j *projector) entry(ctx context.Context, e sinew.Entry) (moved bool, err e
 		err = j.rulesEntry(ctx, e)
 	case sinew.EntryDecision:
 		err = j.decision(ctx, e)
+	case sinew.EntryIntel:
+		err = j.intelEntry(ctx, e)
 	case sinew.EntryLink:
 		err = j.link(ctx, e)
 	case sinew.EntryIssue:

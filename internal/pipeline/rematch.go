@@ -136,6 +136,7 @@ func (j *projector) foldAgain(ctx context.Context, after sinew.Entry, fam store.
 		return nil, nil, nil, err
 	}
 	f.actor = store.SystemActor
+	j.entryOf, j.again = after, int64(n+1)
 	f.firstPhase = int64(n+1) << 20 // its events come after those of the entry itself
 	assigned, err := f.wholeAgain(ctx, bodies)
 	return st, f, assigned, err

@@ -159,7 +159,7 @@ func (f *fold) event1(ctx context.Context, seq int64) (*item, error) {
 			return nil, err
 		}
 		it.end, it.at = &v, when(v.At, e)
-	case sinew.EntrySnapshot, sinew.EntryGenesis, sinew.EntryOutcome, sinew.EntryDecision, sinew.EntryLink, sinew.EntryIssue, sinew.EntryRules,
+	case sinew.EntrySnapshot, sinew.EntryGenesis, sinew.EntryOutcome, sinew.EntryDecision, sinew.EntryLink, sinew.EntryIntel, sinew.EntryIssue, sinew.EntryRules,
 		sinew.EntryCheckpoint, sinew.EntryTombstone, sinew.EntryAccess, sinew.EntryRetention:
 		return nil, nil
 	}

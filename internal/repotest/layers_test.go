@@ -21,7 +21,7 @@ var layers = []struct {
 	{name: "test support", dirs: []string{"internal/pgtest", "internal/repotest"}},
 	{name: "pure", dirs: []string{"internal/identity", "internal/filter", "internal/graph"}, pure: true},
 	{name: "data", dirs: []string{"formats", "examples"}},
-	{name: "forms", dirs: []string{"internal/export"}},
+	{name: "forms", dirs: []string{"internal/export", "internal/intel"}},
 	{name: "formats", dirs: []string{"internal/format"}},
 	{name: "store", dirs: []string{"internal/store"}},
 	{name: "access", dirs: []string{"internal/auth"}},

@@ -82,6 +82,7 @@ var access = map[string]need{
 	"GET /api/v1/dedup/stats":             {sinew.RoleViewer, somewhere},
 	"GET /api/v1/dedup/explain":           {sinew.RoleViewer, somewhere},
 	"GET /api/v1/links":                   {sinew.RoleViewer, somewhere},
+	"GET /api/v1/intel":                   {sinew.RoleViewer, somewhere},
 	"GET /api/v1/scanners":                {sinew.RoleViewer, somewhere},
 	"GET /api/v1/onboarding":              {sinew.RoleViewer, somewhere},
 	"GET /api/v1/issues":                  {sinew.RoleViewer, somewhere},
@@ -103,6 +104,7 @@ var access = map[string]need{
 	"POST /api/v1/deployments":         {sinew.RoleDeveloper, somewhere},
 	"POST /api/v1/assets/end":          {sinew.RoleDeveloper, somewhere},
 
+	"POST /api/v1/intel/aliases":       {sinew.RoleAdmin, everyUnit},
 	"GET /api/v1/rules":                {sinew.RoleAdmin, everyUnit},
 	"PUT /api/v1/rules":                {sinew.RoleAdmin, everyUnit},
 	"POST /api/v1/rules/preview":       {sinew.RoleAdmin, everyUnit},

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sinewsec/sinew/internal/auth"
+	"github.com/sinewsec/sinew/internal/filter"
 	"github.com/sinewsec/sinew/internal/sinew"
 	"github.com/sinewsec/sinew/internal/store"
 )
@@ -131,6 +132,30 @@ var expectations = map[string]expectation{
 	}},
 	"DELETE /api/v1/views/{id}": {shares, 204, func(w *world, _ string, s side) attempt {
 		return attempt{path: "/api/v1/views/" + w.unitView(s)}
+	}},
+	"GET /api/v1/dedup/stats": {reads, 200, plain("/api/v1/dedup/stats")},
+	"GET /api/v1/scanners":    {reads, 200, plain("/api/v1/scanners")},
+	"GET /api/v1/intel":       {reads, 200, plain("/api/v1/intel")},
+	"GET /api/v1/links":       {reads, 200, plain("/api/v1/links")},
+	"GET /api/v1/dedup/explain": {readsOne, 200, func(w *world, _ string, s side) attempt {
+		two := w.twoOf(s)
+		return attempt{path: "/api/v1/dedup/explain?a=" + two[0] + "&b=" + two[1]}
+	}},
+	"POST /api/v1/links": {writes, 201, func(w *world, _ string, s side) attempt {
+		return attempt{"/api/v1/links", object{"kind": "different", "findings": w.twoOf(s)}}
+	}},
+	"POST /api/v1/links/preview": {writes, 200, func(w *world, _ string, s side) attempt {
+		return attempt{"/api/v1/links/preview", object{"kind": "same", "findings": w.twoOf(s)}}
+	}},
+	"POST /api/v1/links/{id}/undo": {writes, 201, func(w *world, _ string, s side) attempt {
+		var l accepted
+		w.ok("admin", "POST", "/api/v1/links", object{"kind": "different", "findings": w.twoOf(s)}, &l)
+		_, err := w.server.pipeline.Wait(w.Context(), w.ws.ID, l.Seq)
+		w.must(err)
+		return attempt{path: "/api/v1/links/" + l.ID + "/undo"}
+	}},
+	"POST /api/v1/intel/aliases": {administers, 201, func(*world, string, side) attempt {
+		return attempt{"/api/v1/intel/aliases?name=one.json", `{"id":"GHSA-aaaa-bbbb-cccc","aliases":["CVE-2024-1"]}`}
 	}},
 	"GET /api/v1/issues/{id}": {readsOne, 200, func(w *world, _ string, s side) attempt {
 		return attempt{path: "/api/v1/issues/" + w.issueOf(s)}
@@ -267,6 +292,18 @@ func (w *world) unitView(s side) string {
 }
 
 // issueOf is an issue of an application.
+// twoOf gives two findings of an application.
+func (w *world) twoOf(s side) []string {
+	q, err := filter.Parse("app:" + s.app)
+	w.must(err)
+	list, _, err := w.db.Findings(w.Context(), store.System(w.ws.ID), q, store.Page{Limit: 2})
+	w.must(err)
+	if len(list) < 2 {
+		w.Fatalf("%s has %d findings", s.app, len(list))
+	}
+	return []string{list[0].ID, list[1].ID}
+}
+
 func (w *world) issueOf(s side) string {
 	list, _, err := w.db.Issues(w.Context(), store.System(w.ws.ID), store.IssueFilter{Applications: []string{s.app}, States: sinew.IssueStates}, store.Page{Limit: 1})
 	w.must(err)

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
+	"github.com/sinewsec/sinew/internal/pipeline"
 	"github.com/sinewsec/sinew/internal/sinew"
 	"github.com/sinewsec/sinew/internal/store"
 )
@@ -15,6 +17,11 @@ func (s *Server) registerDedup() {
 	handle(s, s.route("POST /api/v1/links", "link", "Say that findings are, or are not, the same problem", answers(http.StatusCreated)), s.link)
 	handle(s, s.route("POST /api/v1/links/preview", "preview-link", "Show what a link would change"), s.previewLink)
 	handle(s, s.route("POST /api/v1/links/{id}/undo", "undo-link", "Take back a link", answers(http.StatusCreated)), s.undoLink)
+	handle(s, s.route("GET /api/v1/intel", "list-intelligence", "List what was imported of what others publish"), s.intel)
+	handle(s, s.route("POST /api/v1/intel/aliases", "import-aliases", "Import which names vulnerabilities have, from a bundle of OSV records",
+		about("The body is the bundle: all.zip of an ecosystem as osv.dev exports it, a JSON array of records, or a record a line."),
+		long, answers(http.StatusCreated)), s.importAliases)
+	s.api.OpenAPI().Paths["/api/v1/intel/aliases"].Post.RequestBody = reportIn()
 	handle(s, s.route("GET /api/v1/scanners", "list-scanners", "Tell what each tool contributes, and what would be lost without it"), s.scanners)
 }
 
@@ -33,13 +40,13 @@ type explainInput struct {
 
 // dedupExplanation says whether two findings are one problem.
 type dedupExplanation struct {
-	Same   bool                 `json:"same"`
-	Why    string               `json:"why" doc:"One sentence: the rule, or what keeps them apart"`
-	Rule   string               `json:"rule,omitempty" doc:"By which the two alone would be the same"`
+	Same   bool              `json:"same"`
+	Why    string            `json:"why" doc:"One sentence: the rule, or what keeps them apart"`
+	Rule   string            `json:"rule,omitempty" doc:"By which the two alone would be the same"`
 	Fields []sinew.JoinField `json:"fields" nullable:"false" doc:"What the rule compares"`
-	Others []string             `json:"others,omitempty" doc:"Findings that hold them together, where no rule does directly"`
-	A      sinew.Finding        `json:"a"`
-	B      sinew.Finding        `json:"b"`
+	Others []string          `json:"others,omitempty" doc:"Findings that hold them together, where no rule does directly"`
+	A      sinew.Finding     `json:"a"`
+	B      sinew.Finding     `json:"b"`
 }
 
 func (s *Server) explainDedup(ctx context.Context, in *explainInput) (*body[dedupExplanation], error) {
@@ -146,6 +153,43 @@ func (s *Server) undoLink(ctx context.Context, in *undoLinkInput) (*body[accepte
 		return nil, err
 	}
 	return s.accepted(ctx, a, sinew.IDDecision)
+}
+
+func (s *Server) intel(ctx context.Context, _ *struct{}) (*body[list[pipeline.Intelligence]], error) {
+	items, err := s.pipeline.Intel(ctx, reader(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &body[list[pipeline.Intelligence]]{list[pipeline.Intelligence]{Items: items}}, nil
+}
+
+type aliasesInput struct {
+	Name string `query:"name" maxLength:"200" doc:"Of the file"`
+}
+
+// importedAliases is what a bundle told.
+type importedAliases struct {
+	Seq     int64 `json:"seq" doc:"Entry of the log"`
+	Records int   `json:"records"`
+	Sets    int   `json:"sets" doc:"Vulnerabilities with several names"`
+}
+
+func (s *Server) importAliases(ctx context.Context, in *aliasesInput) (*body[importedAliases], error) {
+	leave, err := s.admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	from, name, _, err := s.report(callOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	a, entry, err := s.pipeline.ImportAliases(ctx, reader(ctx), cmp.Or(in.Name, name, "aliases"), from)
+	if err != nil {
+		return nil, err
+	}
+	s.settle(ctx, a.Seq)
+	return &body[importedAliases]{importedAliases{Seq: a.Seq, Records: entry.Records, Sets: entry.Sets}}, nil
 }
 
 func (s *Server) scanners(ctx context.Context, _ *struct{}) (*body[list[store.Scanner]], error) {

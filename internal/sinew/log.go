@@ -13,6 +13,7 @@ const (
 	EntryDecision   EntryKind = "decision"   // a person decided
 	EntryLink       EntryKind = "link"       // a person said that findings are, or are not, one problem
 	EntryIssue      EntryKind = "issue"      // a person changed who works on an issue, how far it is, or its ticket
+	EntryIntel      EntryKind = "intel"      // intelligence was imported: names of vulnerabilities
 	EntryRules      EntryKind = "rules"      // applications, services, units and environments, as a whole
 	EntryRef        EntryKind = "ref"        // a ref was merged, closed or deleted
 	EntryDeployment EntryKind = "deployment" // a version runs in an environment
@@ -25,7 +26,7 @@ const (
 
 // EntryKinds lists every entry kind.
 var EntryKinds = []EntryKind{
-	EntryGenesis, EntrySnapshot, EntryOutcome, EntryDecision, EntryLink, EntryIssue, EntryRules, EntryRef, EntryDeployment,
+	EntryGenesis, EntrySnapshot, EntryOutcome, EntryDecision, EntryLink, EntryIntel, EntryIssue, EntryRules, EntryRef, EntryDeployment,
 	EntryAssetEnd, EntryCheckpoint, EntryTombstone, EntryAccess, EntryRetention,
 }
 

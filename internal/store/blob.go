@@ -26,10 +26,11 @@ const (
 	BlobAssignment BlobKind = "assignment" // which observation is which finding
 	BlobDump       BlobKind = "dump"       // of projections, at a checkpoint
 	BlobAttachment BlobKind = "attachment"
+	BlobIntel      BlobKind = "intel" // what others publish, as we need it
 )
 
 // BlobKinds lists every blob kind.
-var BlobKinds = []BlobKind{BlobBody, BlobEvidence, BlobAssignment, BlobDump, BlobAttachment}
+var BlobKinds = []BlobKind{BlobBody, BlobEvidence, BlobAssignment, BlobDump, BlobAttachment, BlobIntel}
 
 // BlobRef names a blob: its kind, and the SHA-256 of its bytes.
 type BlobRef struct {

@@ -184,14 +184,20 @@ func (db *DB) DedupStats(ctx context.Context, r sinew.Reader) (*DedupStats, erro
 	return out, nil
 }
 
+// joinCounts looks the findings of each join up by their ids: a join in SQL would
+// have SQLite, which keeps no statistics, begin at the wrong end.
 func (v *view) joinCounts(ctx context.Context, out *DedupStats) error {
-	q := (&query{}).add(`SELECT f.rule, a.tool, b.tool, COUNT(*) FROM finding_join f
-		JOIN finding a ON a.space = f.space AND a.id = f.a_id JOIN finding b ON b.space = f.space AND b.id = f.b_id WHERE f.space = ?`, v.space.ID)
-	for _, alias := range []string{"f", "a", "b"} {
-		v.current(q, alias)
+	q := (&query{}).add(`SELECT s.rule, s.a, s.b, COUNT(*) FROM (SELECT f.rule rule`)
+	for _, side := range []string{"a", "b"} {
+		q.add(`, (SELECT `+side+`.tool FROM finding `+side+` WHERE `+side+`.space = ? AND `+side+`.id = f.`+side+`_id`, v.space.ID)
+		v.current(q, side)
+		v.visible(q, "+"+side+".unit_id")
+		q.add(`) ` + side)
 	}
-	v.visible(q, "+a.unit_id")
-	rows, err := v.QueryContext(ctx, q.add(` GROUP BY f.rule, a.tool, b.tool`).String(), q.args...)
+	q.add(` FROM finding_join f WHERE f.space = ?`, v.space.ID)
+	v.current(q, "f")
+	q.add(`) s WHERE s.a IS NOT NULL AND s.b IS NOT NULL`)
+	rows, err := v.QueryContext(ctx, q.add(` GROUP BY s.rule, s.a, s.b`).String(), q.args...)
 	if err != nil {
 		return err
 	}

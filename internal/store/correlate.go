@@ -71,7 +71,7 @@ func (s *Stage) Correlate(rows []FindingRow) {
 // ChangedBlocks gives, and forgets, the blocks whose clusters must be made anew: of
 // those that were noted the ones with findings of several families, with clusters
 // or named by linked; in order. gone are findings that ended for good.
-func (s *Stage) ChangedBlocks(ctx context.Context, linked map[Block]bool) (blocks []Block, gone []int64, err error) {
+func (s *Stage) ChangedBlocks(ctx context.Context, linked map[Block]bool) (blocks []SizedBlock, gone []int64, err error) {
 	if len(s.blocks) == 0 {
 		return nil, nil, nil
 	}
@@ -83,12 +83,19 @@ func (s *Stage) ChangedBlocks(ctx context.Context, linked map[Block]bool) (block
 	for _, b := range s.parted {
 		parted[b] = true
 	}
-	noted := map[int64][]int64{}
+	noted, forced := map[int64][]int64{}, map[int64][]int64{}
 	for _, b := range slices.Compact(s.blocks) {
 		if linked[b] || parted[b] {
-			blocks = append(blocks, b)
+			forced[b.Unit] = append(forced[b.Unit], b.Block)
 		} else {
 			noted[b.Unit] = append(noted[b.Unit], b.Block)
+		}
+	}
+	for _, unit := range slices.Sorted(maps.Keys(forced)) {
+		for chunk := range slices.Chunk(forced[unit], idChunk) {
+			if blocks, err = s.db.sized(ctx, s.space, unit, chunk, "", blocks); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	s.blocks, s.parted = nil, nil
@@ -101,12 +108,12 @@ func (s *Stage) ChangedBlocks(ctx context.Context, linked map[Block]bool) (block
 			continue
 		}
 		for chunk := range slices.Chunk(noted[unit], idChunk) {
-			if blocks, err = s.db.severalIn(ctx, s.space, unit, chunk, blocks); err != nil {
+			if blocks, err = s.db.sized(ctx, s.space, unit, chunk, severalOrClustered, blocks); err != nil {
 				return nil, nil, err
 			}
 		}
 	}
-	slices.SortFunc(blocks, compareBlocks)
+	slices.SortFunc(blocks, func(a, b SizedBlock) int { return compareBlocks(a.Block, b.Block) })
 	gone, err = s.goneFor(ctx)
 	return blocks, gone, err
 }
@@ -148,20 +155,32 @@ func (db *DB) loneFamily(ctx context.Context, space, unit int64) (alone bool, er
 	return alone, nil
 }
 
-// severalIn appends the blocks that have findings of several families, or clusters.
-func (db *DB) severalIn(ctx context.Context, space, unit int64, blocks []int64, out []Block) ([]Block, error) {
+// SizedBlock is a block and how many findings it has.
+type SizedBlock struct {
+	Block
+	Findings int
+}
+
+const severalOrClustered = ` HAVING MIN(family_id) <> MAX(family_id) OR MIN(lead) <> 0 OR MAX(lead) <> 0`
+
+// sized appends those of some blocks of a unit that have findings and fulfil having.
+func (db *DB) sized(ctx context.Context, space, unit int64, blocks []int64, having string, out []SizedBlock) ([]SizedBlock, error) {
 	err := db.read(ctx, func(t *tx) error {
-		q := (&query{}).add(`SELECT block FROM finding WHERE space = ? AND unit_id = ? AND gen_to IS NULL AND `, space, unit)
+		q := (&query{}).add(`SELECT block, COUNT(*) FROM finding WHERE space = ? AND unit_id = ? AND gen_to IS NULL AND `, space, unit)
 		inIDs(db.dialect, q, "block", blocks)
-		rows, err := t.QueryContext(ctx, q.String()+` GROUP BY block HAVING MIN(family_id) <> MAX(family_id) OR MIN(lead) <> 0 OR MAX(lead) <> 0`, q.args...)
+		rows, err := t.QueryContext(ctx, q.String()+` GROUP BY block`+having, q.args...)
 		if err != nil {
 			return err
 		}
-		list, err := scanColumn[int64](rows)
-		for _, b := range list {
-			out = append(out, Block{unit, b})
+		defer rows.Close()
+		for rows.Next() {
+			b := SizedBlock{Block: Block{Unit: unit}}
+			if err := rows.Scan(&b.Block.Block, &b.Findings); err != nil {
+				return err
+			}
+			out = append(out, b)
 		}
-		return err
+		return rows.Err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look for findings of several streams: %w", err)
@@ -384,4 +403,94 @@ func (db *DB) AliasRoots(ctx context.Context, space int64, ids []string) (map[st
 // ToolsText writes the tools of a cluster as the column has them.
 func ToolsText(tools []string) string {
 	return toolSeparator + strings.Join(tools, toolSeparator) + toolSeparator
+}
+
+// Aliases gives every name of a vulnerability that has several, and the one that
+// stands for all.
+func (db *DB) Aliases(ctx context.Context, space int64) (map[string]string, error) {
+	out := map[string]string{}
+	err := db.read(ctx, func(t *tx) error {
+		rows, err := t.QueryContext(ctx, `SELECT id, root FROM alias WHERE space = $1`, space)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, root string
+			if err := rows.Scan(&id, &root); err != nil {
+				return err
+			}
+			out[id] = root
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read names of vulnerabilities: %w", err)
+	}
+	return out, nil
+}
+
+// SaveAliases writes the changed ones of some names. Only the projector reads them,
+// after the entry that brought them: they need no generation.
+func (s *Stage) SaveAliases(ctx context.Context, names map[string]string, changed map[string]bool) error {
+	ids := slices.Sorted(maps.Keys(changed))
+	for chunk := range slices.Chunk(ids, idChunk) {
+		values := make([]any, 0, 3*len(chunk))
+		for _, id := range chunk {
+			values = append(values, s.space, id, names[id])
+		}
+		err := s.tx(ctx, func(t *tx) error {
+			q := (&query{}).add(`DELETE FROM alias WHERE space = ? AND `, s.space)
+			in(q, "id", chunk)
+			if _, err := t.ExecContext(ctx, q.String(), q.args...); err != nil {
+				return err
+			}
+			return bulkInsert(ctx, t, "alias", []string{"space", "id", "root"}, values)
+		})
+		if err != nil {
+			return fmt.Errorf("stage names of vulnerabilities: %w", err)
+		}
+	}
+	return nil
+}
+
+// IntelRow is what was imported last of a kind of intelligence.
+type IntelRow struct {
+	Kind          string
+	Seq, At       int64
+	Name          string
+	Records, Sets int64
+}
+
+// SaveIntel says, when the stage flips, what was imported.
+func (s *Stage) SaveIntel(r IntelRow) {
+	s.later(func(ctx context.Context, t *tx) error {
+		_, err := t.ExecContext(ctx, `INSERT INTO intel (space, kind, seq, at, name, records, sets) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (space, kind) DO UPDATE SET seq = excluded.seq, at = excluded.at, name = excluded.name,
+			records = excluded.records, sets = excluded.sets`, s.space, r.Kind, r.Seq, r.At, r.Name, r.Records, r.Sets)
+		return wrap(err, "save intelligence")
+	})
+}
+
+// Intel gives what was imported last of each kind of intelligence.
+func (db *DB) Intel(ctx context.Context, space int64) (out []IntelRow, err error) {
+	err = db.read(ctx, func(t *tx) error {
+		rows, err := t.QueryContext(ctx, `SELECT kind, seq, at, name, records, sets FROM intel WHERE space = $1 ORDER BY kind`, space)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r IntelRow
+			if err := rows.Scan(&r.Kind, &r.Seq, &r.At, &r.Name, &r.Records, &r.Sets); err != nil {
+				return err
+			}
+			out = append(out, r)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read intelligence: %w", err)
+	}
+	return out, nil
 }

@@ -63,6 +63,7 @@ var historyTables = []hashed{
 	{"issue", `id unit_id kind cause state since_seq first_seq reopened findings active critical high medium low info worst accepted presences
 		working owner ticket_key ticket_url changed_seq`, `id`, rowsCurrent},
 	{"issue_event", `issue_id seq n kind was became actor`, `issue_id, seq, n`, rowsFrom},
+	{"intel", `kind seq at name records sets`, `kind COLLATE`, rowsAll},
 	{"redirect", `old_id new_id`, `old_id`, rowsCurrent},
 	{"verdict", `birth_id seq verdict actor until owner at undoes words words_by was was_by was_words was_until was_owner`, `birth_id, seq`, rowsFrom},
 	{"decision", `seq at actor verdict until owner findings undoes`, `seq`, rowsAll},

@@ -44,9 +44,10 @@ func issueOrder(sort string) (order, error) {
 }
 
 // Issues lists the issues that r may see and that a filter takes, a page at a time.
-// next is the cursor of the following page, "" at the end. A page is found along an
-// index; what a least version is derived from is read of issues with no more than
-// listedMembers active findings.
+// next is the cursor of the following page, "" at the end. The usual order is found
+// along an index, the others sort the rows of all issues; findings are read of those
+// on the page, for what mends them, if they have no more than listedMembers active
+// ones.
 func (db *DB) Issues(ctx context.Context, r sinew.Reader, f IssueFilter, p Page) (list []sinew.Issue, next string, err error) {
 	limit, err := p.limit()
 	if err != nil {
@@ -176,7 +177,7 @@ func (v *view) narrowIssues(q *query, f IssueFilter) {
 	if f.Reopened {
 		q.add(` AND f.reopened > 0`)
 	}
-	for _, word := range strings.Fields(f.Text) {
+	for word := range strings.FieldsSeq(f.Text) {
 		v.like(q.add(` AND `), "f.cause", "%"+escapeLike(word)+"%")
 	}
 }
@@ -300,38 +301,90 @@ func (v *view) advise(ctx context.Context, out *sinew.Issue, r *IssueRow, most i
 		return v.upgrade(ctx, out, r)
 	case sinew.IssueBaseImage:
 		return v.baseImage(ctx, out, r)
-	case sinew.IssueCode, sinew.IssueModule, sinew.IssueTemplate, sinew.IssueConfiguration, sinew.IssueEndpoint, sinew.IssueHost:
+	case sinew.IssueCode, sinew.IssueConfiguration, sinew.IssueEndpoint, sinew.IssueHost, sinew.IssueOther:
 		return v.issueTitle(ctx, out, r)
-	case sinew.IssueSecret, sinew.IssueOther:
+	case sinew.IssueSecret, sinew.IssueModule, sinew.IssueTemplate:
 	}
 	return nil
 }
 
 // member is what active findings of an issue have in common.
 type member struct {
-	version, purl, spot string
-	n                   int64
+	version string
+	fixed   []string
+	base    string
+	n       int64
 }
 
+// members reads what reports say of how the active findings of an issue are
+// repaired. What is part of another finding has its say as well: not every tool
+// tells the versions.
 func (v *view) members(ctx context.Context, r *IssueRow) (out []member, err error) {
-	purl, spot := `MIN(f.purl`+v.db.dialect.binary+`)`, `f.spot`+v.db.dialect.binary
-	q := (&query{}).add(`SELECT f.version, `+purl+`, f.spot, COUNT(*) FROM finding f WHERE f.space = ? AND f.issue = ? AND f.active = 1 AND f.lead <= 0`,
-		v.space.ID, r.ID)
-	v.current(q, "f")
-	v.visible(q, "+f.unit_id")
-	rows, err := v.QueryContext(ctx, q.add(` GROUP BY f.version, f.spot ORDER BY f.version`+v.db.dialect.binary+`, `+spot).String(), q.args...)
+	of := func(q *query) *query {
+		// The index is of lead <= 0: that has to be said as it is there.
+		q.add(` WHERE f.space = ? AND f.issue = ? AND f.active = 1 AND f.lead <= 0`, v.space.ID, r.ID)
+		v.current(q, "f")
+		v.visible(q, "+f.unit_id")
+		return q
+	}
+	binary := v.db.dialect.binary
+	q := of((&query{}).add(`SELECT f.version, f.spot, COUNT(*) FROM finding f`)).add(` AND f.lead = 0
+		GROUP BY f.version, f.spot ORDER BY f.version` + binary + `, f.spot` + binary)
+	err = v.eachRow(ctx, q, func(row scanner) error {
+		var m member
+		var spot string
+		if err := row.Scan(&m.version, &spot, &m.n); err != nil {
+			return err
+		}
+		m.fixed, m.base = identity.SpotRepairs(spot)
+		out = append(out, m)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
+	q = (&query{}).add(`SELECT f.id, f.version, f.spot, COALESCE(d.spot, '') FROM finding f
+		LEFT JOIN finding d ON d.space = f.space AND d.lead = f.id AND d.lead > 0`)
+	v.current(q, "d")
+	v.visible(q, "+d.unit_id")
+	q = of(q).add(` AND f.lead < 0 ORDER BY +f.id, +d.id`) // not along the index on ids
+	last := int64(0)
+	return out, v.eachRow(ctx, q, func(row scanner) error {
+		var id int64
+		var m member
+		var spots [2]string
+		if err := row.Scan(&id, &m.version, &spots[0], &spots[1]); err != nil {
+			return err
+		}
+		if id != last {
+			m.fixed, m.base = identity.SpotRepairs(spots[0])
+			m.n, last = 1, id
+			out = append(out, m)
+		}
+		told, base := identity.SpotRepairs(spots[1])
+		into := &out[len(out)-1]
+		into.base = cmp.Or(into.base, base)
+		for _, f := range told {
+			if !slices.Contains(into.fixed, f) {
+				into.fixed = append(into.fixed, f)
+			}
+		}
+		return nil
+	})
+}
+
+func (v *view) eachRow(ctx context.Context, q *query, scan func(scanner) error) error {
+	rows, err := v.QueryContext(ctx, q.String(), q.args...)
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
 	for rows.Next() {
-		var m member
-		if err := rows.Scan(&m.version, &m.purl, &m.spot, &m.n); err != nil {
-			return nil, err
+		if err := scan(rows); err != nil {
+			return err
 		}
-		out = append(out, m)
 	}
-	return out, rows.Err()
+	return rows.Err()
 }
 
 func (v *view) upgrade(ctx context.Context, out *sinew.Issue, r *IssueRow) error {
@@ -342,8 +395,7 @@ func (v *view) upgrade(ctx context.Context, out *sinew.Issue, r *IssueRow) error
 	name, ecosystem := identity.CausePackage(r.Cause)
 	repairs := make([]identity.Repair, len(members))
 	for i, m := range members {
-		fixed, _ := identity.SpotRepairs(m.spot)
-		repairs[i] = identity.Repair{Installed: m.version, Fixed: fixed, N: m.n}
+		repairs[i] = identity.Repair{Installed: m.version, Fixed: m.fixed, N: m.n}
 	}
 	up := identity.LeastUpgrade(ecosystem, repairs)
 	up.Package = name
@@ -364,13 +416,12 @@ func (v *view) baseImage(ctx context.Context, out *sinew.Issue, r *IssueRow) err
 	}
 	base := &sinew.BaseImage{Image: identity.CauseImage(r.Cause), Names: []string{}}
 	for _, m := range members {
-		fixed, name := identity.SpotRepairs(m.spot)
 		base.Of += m.n
-		if len(fixed) > 0 {
+		if len(m.fixed) > 0 {
 			base.Fixable += m.n
 		}
-		if name != "" && !slices.Contains(base.Names, name) {
-			base.Names = append(base.Names, name)
+		if m.base != "" && !slices.Contains(base.Names, m.base) {
+			base.Names = append(base.Names, m.base)
 		}
 	}
 	slices.Sort(base.Names)

@@ -136,7 +136,7 @@ func (a *Accept) allowed(r sinew.Reader) bool {
 		return len(a.Units) > 0
 	case sinew.EntryGenesis, sinew.EntryOutcome, sinew.EntryTombstone:
 		return false // the store's own
-	case sinew.EntryRules, sinew.EntryCheckpoint, sinew.EntryAccess, sinew.EntryRetention:
+	case sinew.EntryRules, sinew.EntryIntel, sinew.EntryCheckpoint, sinew.EntryAccess, sinew.EntryRetention:
 		return r.All.Allows(sinew.RoleAdmin)
 	}
 	return false

@@ -105,7 +105,7 @@ func (s *Stage) ChangeIssue(w IssueWork) {
 }
 
 // issueChunk is how many issues are made anew at a time.
-const issueChunk = 200
+const issueChunk = 500
 
 // sealIssues makes the rows of the noted issues anew. entry is the one that the
 // stage projects.

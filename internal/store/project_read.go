@@ -137,6 +137,9 @@ func (db *DB) FindingPage(ctx context.Context, space int64, cond FindingCond, af
 		if cond.Tool != "" {
 			q.add(` AND tool = ? AND rule = ?`, cond.Tool, cond.Rule)
 		}
+		if cond.Named {
+			q.add(` AND ids <> ''`)
+		}
 		out, err = appendFindings(ctx, t, nil, q.add(` ORDER BY id LIMIT ?`, limit).String(), q.args...)
 		return err
 	})
@@ -152,6 +155,7 @@ type FindingCond struct {
 	Host   string
 	Tool   string // with Rule
 	Rule   string
+	Named  bool // by a public id of a vulnerability
 }
 
 func appendFindings(ctx context.Context, t *tx, out []FindingRow, query string, args ...any) ([]FindingRow, error) {

@@ -72,6 +72,7 @@ var spaceTables = []struct{ name, key string }{
 	{"alias", "space, id"},
 	{"issue", "space, id, gen_from"},
 	{"issue_event", "space, issue_id, seq, n"},
+	{"intel", "space, kind"},
 	{"redirect", "space, old_id, gen_from"},
 	{"verdict", "space, birth_id, seq"},
 	{"decision", "space, seq"},

@@ -33,14 +33,15 @@ type Stage struct {
 	steps    buffer
 	joins    buffer
 	endJ     []JoinRow
-	ended    []int64           // findings that were ended
-	parted   []Block           // of those that were in a cluster
-	blocks   []Block           // of findings that changed, some several times
+	leads    []leadOf
+	ended    []int64             // findings that were ended
+	parted   []Block             // of those that were in a cluster
+	blocks   []Block             // of findings that changed, some several times
 	issues   map[int64]struct{}  // of findings that changed
 	work     map[int64]IssueWork // what people said of them
-	segments *segmentWriter    // of what is staged; nil while nothing is
-	end      []int64           // findings to end
-	endP     map[int64][]int64 // place -> findings whose presence ends
+	segments *segmentWriter      // of what is staged; nil while nothing is
+	end      []int64             // findings to end
+	endP     map[int64][]int64   // place -> findings whose presence ends
 	pending  int
 
 	batch  int // rows a transaction; follows the measured time
@@ -207,8 +208,25 @@ func (s *Stage) ChangeFinding(ctx context.Context, was, now *FindingRow, target 
 	if err := s.enter(now); err != nil {
 		return err
 	}
-	s.put = append(s.put, *now)
+	if was.GenFrom == s.gen && onlyLead(was, now) {
+		s.leads = append(s.leads, leadOf{now.ID, now.Lead, now.Tools, now.Also})
+	} else {
+		s.put = append(s.put, *now)
+	}
 	return s.grown(ctx)
+}
+
+// leadOf is what correlation says of a row that this very stage wrote.
+type leadOf struct {
+	id, lead    int64
+	tools, also string
+}
+
+// onlyLead reports whether nothing but that differs.
+func onlyLead(was, now *FindingRow) bool {
+	same := *now
+	same.Lead, same.Tools, same.Also = was.Lead, was.Tools, was.Also
+	return same == *was
 }
 
 // EndFinding stages the end of a finding's row: a fold that is done again, or a

@@ -47,10 +47,40 @@ func (s *Stage) flush(ctx context.Context, t *tx) error {
 			return err
 		}
 	}
+	if err := s.updateLeads(ctx, t); err != nil {
+		return err
+	}
 	if s.segments == nil {
 		return nil
 	}
 	return s.segments.save(ctx, t, s.space)
+}
+
+// updateLeads changes rows in place that this stage wrote and nobody has seen.
+func (s *Stage) updateLeads(ctx context.Context, t *tx) error {
+	if len(s.leads) == 0 {
+		return nil
+	}
+	if !t.db.dialect.copies {
+		for _, l := range s.leads {
+			if _, err := t.ExecContext(ctx, `UPDATE finding SET lead = $1, tools = $2, also = $3 WHERE space = $4 AND id = $5 AND gen_from = $6`,
+				l.lead, l.tools, l.also, s.space, l.id, s.gen); err != nil {
+				return err
+			}
+		}
+		s.leads = s.leads[:0]
+		return nil
+	}
+	var ids, leads []int64
+	var tools, also []string
+	for _, l := range s.leads {
+		ids, leads, tools, also = append(ids, l.id), append(leads, l.lead), append(tools, l.tools), append(also, l.also)
+	}
+	s.leads = s.leads[:0]
+	_, err := t.ExecContext(ctx, `UPDATE finding SET lead = v.lead, tools = v.tools, also = v.also
+		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS v(id, lead, tools, also)
+		WHERE finding.space = $5 AND finding.id = v.id AND finding.gen_from = $6`, ids, leads, tools, also, s.space, s.gen)
+	return err
 }
 
 func (s *Stage) endFindings(ctx context.Context, t *tx, ids []int64) error {

@@ -179,7 +179,7 @@ func (v *verifier) payload(e *sinew.Entry) error {
 		if err := v.access.apply(e.Payload); err != nil {
 			v.problem(e.Seq, "%v", err)
 		}
-	case sinew.EntrySnapshot, sinew.EntryOutcome, sinew.EntryDecision, sinew.EntryLink, sinew.EntryIssue, sinew.EntryRules, sinew.EntryRef,
+	case sinew.EntrySnapshot, sinew.EntryOutcome, sinew.EntryDecision, sinew.EntryLink, sinew.EntryIntel, sinew.EntryIssue, sinew.EntryRules, sinew.EntryRef,
 		sinew.EntryDeployment, sinew.EntryAssetEnd, sinew.EntryRetention:
 	default:
 		v.problem(e.Seq, "unknown kind %q: a newer sinew wrote it", e.Kind)
@@ -384,13 +384,14 @@ func blobsNamed(kind sinew.EntryKind, payload []byte) (refs []BlobRef, err error
 		Body        string `json:"body"`
 		Evidence    string `json:"evidence"`
 		Dump        string `json:"dump"`
+		Digest      string `json:"digest"` // of intelligence
 		Assignments []struct {
 			Digest string `json:"digest"`
 			Body   string `json:"body"`
 		} `json:"assignments"`
 	}
 	switch kind {
-	case sinew.EntrySnapshot, sinew.EntryOutcome, sinew.EntryCheckpoint:
+	case sinew.EntrySnapshot, sinew.EntryOutcome, sinew.EntryCheckpoint, sinew.EntryIntel:
 	default:
 		return nil, nil
 	}
@@ -408,6 +409,9 @@ func blobsNamed(kind sinew.EntryKind, payload []byte) (refs []BlobRef, err error
 	add(BlobBody, p.Body)
 	add(BlobEvidence, p.Evidence)
 	add(BlobDump, p.Dump)
+	if kind == sinew.EntryIntel {
+		add(BlobIntel, p.Digest)
+	}
 	for _, a := range p.Assignments {
 		add(BlobAssignment, a.Digest)
 		add(BlobBody, a.Body)

@@ -54,7 +54,7 @@ var everyState = store.IssueFilter{States: sinew.IssueStates}
 // with what the findings of their filters say (ING5).
 func testIssuesCounted(t *testing.T, e *env) {
 	w := e.project()
-	rng := rand.New(rand.NewPCG(3, 5)) //nolint:gosec // the same changes each time
+	rng := rand.New(rand.NewPCG(3, 5)) // the same changes each time
 	check := func(when string) {
 		t.Helper()
 		seen := 0
@@ -302,9 +302,18 @@ func testIssueList(t *testing.T, e *env) {
 		}
 	}
 	for name, ask := range map[string]func() error{
-		"another sort":  func() error { _, _, err := w.db.Issues(t.Context(), w.admin(), store.IssueFilter{}, store.Page{Sort: "title"}); return err },
-		"another kind":  func() error { _, _, err := w.db.Issues(t.Context(), w.admin(), store.IssueFilter{Kinds: []sinew.IssueKind{"x"}}, store.Page{}); return err },
-		"another state": func() error { _, _, err := w.db.Issues(t.Context(), w.admin(), store.IssueFilter{States: []sinew.IssueState{"x"}}, store.Page{}); return err },
+		"another sort": func() error {
+			_, _, err := w.db.Issues(t.Context(), w.admin(), store.IssueFilter{}, store.Page{Sort: "title"})
+			return err
+		},
+		"another kind": func() error {
+			_, _, err := w.db.Issues(t.Context(), w.admin(), store.IssueFilter{Kinds: []sinew.IssueKind{"x"}}, store.Page{})
+			return err
+		},
+		"another state": func() error {
+			_, _, err := w.db.Issues(t.Context(), w.admin(), store.IssueFilter{States: []sinew.IssueState{"x"}}, store.Page{})
+			return err
+		},
 	} {
 		e.code(ask(), sinew.CodeInvalid, name)
 	}
@@ -369,6 +378,23 @@ func testIssueAdvice(t *testing.T, e *env) {
 	base := &sinew.BaseImage{Image: "r/web", Names: []string{"debian 12.4", "debian 12.5"}, Fixable: 4, Of: 6}
 	if got := show("base image of r/web"); !reflect.DeepEqual(got.BaseImage, base) || got.Upgrade != nil {
 		t.Errorf("base image %+v", got.BaseImage)
+	}
+	// A tool that is shown does not tell what repairs it, one that is part of it does.
+	w.change(func(i int, f *store.FindingRow) bool {
+		if f.Unit == shop && f.Line == 3 {
+			f.Lead = store.LeadsOthers
+			return true
+		}
+		if f.Unit == shop && f.Line == 9 {
+			f.Lead, f.Cause, f.Spot = f.ID-6, "upgrade lib (npm)", spot("", nil, "npm", "2.0.4")
+			return true
+		}
+		return false
+	})
+	want.To, want.Closes, want.Unfixed = "2.0.4", 8, 0
+	want.Installed[1] = sinew.InstalledVersion{Version: "2.0.0", To: "2.0.4", Closes: 4, Of: 4}
+	if got := show("upgrade lib (npm)"); !reflect.DeepEqual(got.Upgrade, want) {
+		t.Errorf("as several tools tell it: upgrade %+v", got.Upgrade)
 	}
 	if got := show("code pattern sqli"); !strings.HasPrefix(got.Title, "Title H of shop/") {
 		t.Errorf("title %q", got.Title)

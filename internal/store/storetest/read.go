@@ -34,6 +34,11 @@ func testIsolation(t *testing.T, e *env) {
 	bankProvider.Name = secretWord
 	e.ok(db.CreateProvider(ctx, w.admin(), bankProvider))
 	e.exec(`UPDATE finding SET unit_id = $1 WHERE obs_seq = $2 AND obs_n = 9`, bank, w.snapshots["shop/api"])
+	core := w.snapshots[secretWord+"/core"]
+	e.exec(`UPDATE finding SET tool = $1 WHERE obs_seq = $2 AND obs_n = 8`, secretWord, core)
+	e.exec(`INSERT INTO finding_join (space, a_id, b_id, rule, fields, seq, gen_from) VALUES ($1, $2, $3, 1, '[]', $4, 1)`, w.space.ID, core<<28+8, core<<28+9, core)
+	e.exec(`INSERT INTO link (space, seq, kind, a_id, b_id, a_rule, b_rule, at, actor, undone) VALUES ($1, $2, 'never', 0, $3, $4, 'b', 1, 'p1', 0)`,
+		w.space.ID, core, bank, secretWord+"\nrule")
 	bankDecision := sinew.PublicID(w.ws.UUID, sinew.IDDecision, w.snapshots[secretWord+"/core"]<<28)
 	bankView, err := db.CreateView(ctx, w.admin(), store.SavedView{Name: secretWord, Scope: store.ViewUnit, Application: secretWord})
 	e.ok(err)
@@ -87,8 +92,11 @@ func testIsolation(t *testing.T, e *env) {
 		"Groups by application": func(r sinew.Reader) (any, error) {
 			return list(db.Groups(ctx, r, nil, "application", page))
 		},
-		"Decisions": func(r sinew.Reader) (any, error) { return list(db.Decisions(ctx, r, page)) },
-		"Issues":    func(r sinew.Reader) (any, error) { return list(db.Issues(ctx, r, store.IssueFilter{}, page)) },
+		"DedupStats": func(r sinew.Reader) (any, error) { return db.DedupStats(ctx, r) },
+		"LinksSeen":  func(r sinew.Reader) (any, error) { return db.LinksSeen(ctx, r) },
+		"Scanners":   func(r sinew.Reader) (any, error) { return db.Scanners(ctx, r) },
+		"Decisions":  func(r sinew.Reader) (any, error) { return list(db.Decisions(ctx, r, page)) },
+		"Issues":     func(r sinew.Reader) (any, error) { return list(db.Issues(ctx, r, store.IssueFilter{}, page)) },
 		"Issues of the bank": func(r sinew.Reader) (any, error) {
 			got, _, err := db.Issues(ctx, r, store.IssueFilter{Applications: []string{secretWord}, States: sinew.IssueStates}, page)
 			if len(got) > 0 {
@@ -243,7 +251,7 @@ func testIsolation(t *testing.T, e *env) {
 	// The same questions are answered to who may ask.
 	may := w.admin()
 	for _, name := range []string{
-		"Groups", "Groups by application", "Issues", "Issue", "Coverage", "Views", "View", "Finding", "Finding merged", "Findings", "Applications", "UnitByName", "UnitNames", "Rules", "Streams", "Snapshots",
+		"Groups", "Groups by application", "DedupStats", "LinksSeen", "Scanners", "Issues", "Issue", "Coverage", "Views", "View", "Finding", "Finding merged", "Findings", "Applications", "UnitByName", "UnitNames", "Rules", "Streams", "Snapshots",
 		"Snapshot", "OpenEvidence", "Deployed", "Refs", "Assets", "Asset", "Log", "Entry", "Principals", "Principal", "Counts",
 	} {
 		got, err := cases[name](may)

@@ -64,8 +64,8 @@ export const issues = {
   tooMany: 'It has too many findings to work that out here; group its findings by component.',
   how: {
     secret: 'Replace the credential, then take the old one out of use. The same value is behind all of these findings.',
-    module: 'Mend it in the module: whoever uses it gets the change with it.',
-    template: 'Mend it in this file.',
+    module: 'Mend all of it in the module: whoever uses it gets the change with it.',
+    template: 'Mend all of it in this file.',
     configuration: 'Change the setting where these resources are managed.',
     code: 'Mend the pattern: the same rule found it in each of these places.',
     endpoint: 'Mend it at this host.',
@@ -86,6 +86,7 @@ export const issues = {
   findingsOpen: (n: number) => `${active(n)} to be dealt with`,
   severities: 'By severity',
   files: 'Where they are',
+  rules: 'By rule',
   components: 'In which packages',
   history: 'History',
   events: {

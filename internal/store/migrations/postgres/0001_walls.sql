@@ -489,8 +489,6 @@ CREATE TABLE issue (                          -- a root cause in a unit, and the
     PRIMARY KEY (space, id, gen_from)
 );
 CREATE INDEX issue_active ON issue (space, active, presences, id);
-CREATE INDEX issue_presences ON issue (space, presences, active, id);
-CREATE INDEX issue_worst ON issue (space, worst, active, id);
 CREATE INDEX issue_gen ON issue (space, gen_from);
 CREATE INDEX issue_ended ON issue (space, gen_to) WHERE gen_to IS NOT NULL;
 
@@ -507,6 +505,17 @@ CREATE TABLE issue_event (                    -- an issue's history; notes stay 
     PRIMARY KEY (space, issue_id, seq, n)
 );
 CREATE INDEX issue_event_gen ON issue_event (space, gen_from);
+
+CREATE TABLE intel (                          -- what was imported last of each kind of intelligence
+    space   BIGINT NOT NULL,
+    kind    TEXT   NOT NULL,
+    seq     BIGINT NOT NULL,
+    at      BIGINT NOT NULL,
+    name    TEXT   NOT NULL,                  -- of the file
+    records BIGINT NOT NULL,
+    sets    BIGINT NOT NULL,
+    PRIMARY KEY (space, kind)
+);
 
 CREATE TABLE redirect (
     space    BIGINT NOT NULL,

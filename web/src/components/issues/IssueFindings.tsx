@@ -41,7 +41,8 @@ export function IssueFindings({ issue }: { issue: Issue }) {
         </AnchorLink>
       </Group>
       {issue.active > 0 && issue.kind === 'base_image' && <Spread filter={open} by="component" title={words.components} />}
-      {issue.active > 0 && ['code', 'secret', 'upgrade', 'module', 'template'].includes(issue.kind) && <Spread filter={open} by="file" title={words.files} />}
+      {issue.active > 0 && ['module', 'template'].includes(issue.kind) && <Spread filter={open} by="rule" title={words.rules} />}
+      {issue.active > 0 && ['code', 'secret', 'upgrade', 'module'].includes(issue.kind) && <Spread filter={open} by="file" title={words.files} />}
     </Stack>
   );
 }

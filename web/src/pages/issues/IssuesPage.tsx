@@ -7,6 +7,7 @@ import { useState } from 'react';
 import { applicationsQuery } from '../../api/applications';
 import { issueKinds, issuesQuery, issueSorts, issueStates, type Issue } from '../../api/issues';
 import { advice } from '../../components/issues/advice';
+import classes from '../../components/issues/issues.module.css';
 import { SeverityMark } from '../../components/finding/Severity';
 import { number } from '../../lib/time';
 import { text } from '../../text';
@@ -170,14 +171,14 @@ function List({ all, narrowed, onClear }: { all: Issue[]; narrowed: boolean; onC
       <Table verticalSpacing={6} highlightOnHover aria-label={words.list}>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th scope="col" ta="right">
+            <Table.Th scope="col" ta="right" className={classes.short}>
               {words.closes}
             </Table.Th>
-            <Table.Th scope="col" ta="right">
+            <Table.Th scope="col" ta="right" className={classes.short}>
               {words.places}
             </Table.Th>
             {[words.worst, words.cause, words.kind, words.application, words.state, words.owner, words.ticket].map((name) => (
-              <Table.Th key={name} scope="col">
+              <Table.Th key={name} scope="col" className={classes.short}>
                 {name}
               </Table.Th>
             ))}
@@ -192,9 +193,9 @@ function List({ all, narrowed, onClear }: { all: Issue[]; narrowed: boolean; onC
               <Table.Th scope="row" fw={500} style={{ overflowWrap: 'anywhere', minWidth: 280 }}>
                 <Cause issue={issue} />
               </Table.Th>
-              <Table.Td>{words.kinds[issue.kind] ?? issue.kind}</Table.Td>
+              <Table.Td className={classes.short}>{words.kinds[issue.kind] ?? issue.kind}</Table.Td>
               <Table.Td>{issue.application || words.unassigned}</Table.Td>
-              <Table.Td>{words.states[issue.state] ?? issue.state}</Table.Td>
+              <Table.Td className={classes.short}>{words.states[issue.state] ?? issue.state}</Table.Td>
               <Table.Td>{issue.owner || '–'}</Table.Td>
               <Table.Td>{issue.ticket?.key || '–'}</Table.Td>
             </Table.Tr>
