@@ -71,17 +71,18 @@ func (d *definitions) parse() ([]definition, error) {
 // defined here.
 func (d *definitions) mayDefine(used map[string]bool) bool {
 	rest := d.src.text
-	for found := true; found; {
-		if _, rest, found = strings.Cut(rest, "def"); !found {
-			break
+	for {
+		_, after, found := strings.Cut(rest, "def")
+		if !found {
+			return false
 		}
+		rest = after
 		name := strings.TrimLeft(rest, " \t\r\n")
 		end := strings.IndexFunc(name, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 		if used[name[:max(end, 0)]] || strings.HasPrefix(name, "#") { // the name may follow a comment
 			return true
 		}
 	}
-	return false
 }
 
 // called gives the definitions that something with these names in it can call, and
@@ -252,7 +253,7 @@ func collect(v reflect.Value, used map[string]bool) {
 			collect(v.Index(i), used)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
+		for i := range v.NumField() { //nolint:modernize // Fields also describes each field, which takes most of the time
 			collect(v.Field(i), used)
 		}
 	default: // names and numbers
