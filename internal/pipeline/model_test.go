@@ -18,8 +18,11 @@ import (
 func TestModel(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, open func() *house) {
+		seeds := []uint64{1433307776277317820} // what ran was replaced before anything had looked at it
 		for range 4 {
-			seed := rand.Uint64()
+			seeds = append(seeds, rand.Uint64())
+		}
+		for _, seed := range seeds {
 			t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { checkModel(t, seed, 16, open()) })
 		}
 	})

@@ -108,8 +108,11 @@ func (f *fold) eventsSince(ctx context.Context, sn *snap) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			if it != nil && it.at >= sn.At && f.concerns(it, sn) {
-				return true, nil
+			if it == nil || it.at < sn.At {
+				continue
+			}
+			if concerned, err := f.concerns(ctx, it, sn); err != nil || concerned {
+				return concerned, err
 			}
 		}
 	}
@@ -117,20 +120,35 @@ func (f *fold) eventsSince(ctx context.Context, sn *snap) (bool, error) {
 }
 
 // concerns reports whether an event can matter to a family that sn belongs to.
-func (f *fold) concerns(it *item, sn *snap) bool {
+func (f *fold) concerns(ctx context.Context, it *item, sn *snap) (bool, error) {
 	switch {
 	case it.ref != nil:
 		ref := identity.NormalRef(sn.S.Stream.Ref)
-		return it.ref.Ref == ref || it.ref.Into == ref || slices.ContainsFunc(f.places, func(p *store.PlaceRow) bool { return p.Ref == it.ref.Ref })
+		return it.ref.Ref == ref || it.ref.Into == ref || slices.ContainsFunc(f.places, func(p *store.PlaceRow) bool { return p.Ref == it.ref.Ref }), nil
 	case it.dep != nil:
 		for _, v := range it.dep.versions() {
 			if v == sn.S.Commit || v == sn.S.Digest {
-				return true
+				return true, nil
 			}
 		}
-		return slices.ContainsFunc(f.places, func(p *store.PlaceRow) bool { return p.Kind == sinew.PlaceDeployed })
+		if slices.ContainsFunc(f.places, func(p *store.PlaceRow) bool { return p.Kind == sinew.PlaceDeployed }) {
+			return true, nil
+		}
+		return f.ran(ctx, sn, it.dep.key())
 	}
-	return true
+	return true, nil
+}
+
+// ran reports whether the version of a snapshot has run somewhere: what runs there
+// now took its place.
+func (f *fold) ran(ctx context.Context, sn *snap, where runKey) (bool, error) {
+	rows, err := f.j.db.Deployments(ctx, f.j.space)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(rows, func(d store.DeploymentRow) bool {
+		return (runKey{d.Environment, d.Service}) == where && (d.Version == sn.S.Commit || d.Version == sn.S.Digest) && d.Concerns(f.fam.Unit)
+	}), nil
 }
 
 // event1 reads one event entry, nil if it is another target's.

@@ -79,9 +79,9 @@ func (s *Stage) ChangedBlocks(ctx context.Context, linked map[Block]bool) (block
 		return nil, nil, err
 	}
 	slices.SortFunc(s.blocks, compareBlocks)
-	parted := map[Block]bool{}
-	for _, b := range s.parted {
-		parted[b] = true
+	parted, err := s.partedBlocks(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	noted, forced := map[int64][]int64{}, map[int64][]int64{}
 	for _, b := range slices.Compact(s.blocks) {
@@ -120,6 +120,33 @@ func (s *Stage) ChangedBlocks(ctx context.Context, linked map[Block]bool) (block
 
 func compareBlocks(a, b Block) int {
 	return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Block, b.Block))
+}
+
+// partedFinding is one that was ended while it was in a cluster.
+type partedFinding struct {
+	id    int64
+	block Block
+}
+
+// partedBlocks gives the blocks of findings that this stage ended while they were in
+// a cluster: where they were, and where they are if they were born again.
+func (s *Stage) partedBlocks(ctx context.Context) (map[Block]bool, error) {
+	out := map[Block]bool{}
+	for chunk := range slices.Chunk(s.parted, idChunk) {
+		ids := make([]int64, len(chunk))
+		for i := range chunk {
+			ids[i] = chunk[i].id
+			out[chunk[i].block] = true
+		}
+		now, err := s.db.FindingsByID(ctx, s.space, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i := range now {
+			out[Block{now[i].Unit, now[i].Block}] = true
+		}
+	}
+	return out, nil
 }
 
 // goneFor gives the findings that this stage ended and did not write again.

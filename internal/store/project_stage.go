@@ -35,7 +35,7 @@ type Stage struct {
 	endJ     []JoinRow
 	leads    []leadOf
 	ended    []int64             // findings that were ended
-	parted   []Block             // of those that were in a cluster
+	parted   []partedFinding     // of those that were in a cluster
 	blocks   []Block             // of findings that changed, some several times
 	issues   map[int64]struct{}  // of findings that changed
 	work     map[int64]IssueWork // what people said of them
@@ -237,7 +237,7 @@ func (s *Stage) EndFinding(ctx context.Context, f *FindingRow, target string) er
 	s.noteIssue(f)
 	s.ended = append(s.ended, f.ID)
 	if f.Lead != 0 {
-		s.parted = append(s.parted, Block{f.Unit, f.Block})
+		s.parted = append(s.parted, partedFinding{f.ID, Block{f.Unit, f.Block}})
 	}
 	s.end = append(s.end, f.ID)
 	return s.grown(ctx)
