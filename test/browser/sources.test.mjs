@@ -76,7 +76,7 @@ test('the page of scanners compares them, and leads to what only one tells', asy
   const table = page.getByRole('table', { name: 'Tools and what they contribute' });
   assert.equal(await table.getByRole('row').count(), items.length + 1);
   const one = items.find((s) => s.only > 0);
-  await table.getByRole('link', { name: `Show what only ${one.tool} tells` }).click();
+  await table.getByRole('link', { name: `that only ${one.tool} tells` }).click();
   await page.getByRole('status').getByText(`${one.only} finding`).waitFor();
   assert.deepEqual(page.faults, []);
   await page.context().close();

@@ -56,7 +56,7 @@ export const scanners = {
     hours: 'Mean time from first seen to the decision that stands',
   },
   onlyOf: (severe: string) => `of them ${severe}`,
-  show: (tool: string) => `Show what only ${tool} tells`,
+  show: (count: string, tool: string) => `${count} that only ${tool} tells`,
   hours: (h: number) => (h < 1 ? 'under an hour' : h < 48 ? n(Math.round(h), 'hour', 'hours') : n(Math.round(h / 24), 'day', 'days')),
   share: (part: number, of: number) => (of === 0 ? '–' : `${Math.round((100 * part) / of)} %`),
   none: '–',

@@ -76,7 +76,7 @@ function Tools({ list }: { list: Scanner[] }) {
                 <Group gap="xs" justify="flex-end" wrap="nowrap">
                   {(['critical', 'high'] as const).map((severity) => (s.only_severities[severity] ? <Severe key={severity} severity={severity} n={s.only_severities[severity]} /> : null))}
                   {s.only > 0 ? (
-                    <AnchorLink to="/findings" search={{ tab: 'all', filter: s.filter }} aria-label={words.show(s.tool)}>
+                    <AnchorLink to="/findings" search={{ tab: 'all', filter: s.filter }} aria-label={words.show(number(s.only), s.tool)}>
                       {number(s.only)}
                     </AnchorLink>
                   ) : (
