@@ -142,6 +142,10 @@ const MaxBlock = 20_000
 // maxBucket is how many findings of a block are compared with each other.
 const maxBucket = 1_000
 
+// maxPairs is how many pairs of a block may be the same: more are no problem told
+// twice but a place where everything looks alike.
+const maxPairs = 500_000
+
 type candidate struct {
 	a, b     int
 	rule     JoinRule
@@ -152,7 +156,7 @@ type candidate struct {
 // Correlate gives the clusters of a block: for each the sightings in it, by natural
 // order, and the joins that hold them together, one fewer than sightings. Sightings
 // alone are left out.
-func Correlate(block []Sighting, aliases Aliases, links *Links) (clusters []Cluster) {
+func Correlate(block []Sighting, aliases Aliases, links *Links) []Cluster {
 	if len(block) < 2 {
 		return nil
 	}
@@ -177,6 +181,9 @@ func Correlate(block []Sighting, aliases Aliases, links *Links) (clusters []Clus
 					pairs = append(pairs, c)
 				}
 			}
+		}
+		if len(pairs) > maxPairs {
+			return handJoins(block, links)
 		}
 	}
 	slices.SortFunc(pairs, func(x, y candidate) int {

@@ -67,6 +67,29 @@ test('a developer tells them apart, sees what changes first, and takes it back',
   await page.context().close();
 });
 
+test('two findings of the list are joined, and parted again', async () => {
+  const page = await newPage(server);
+  await signIn(page);
+  await page.goto('/findings?tab=all&filter=' + encodeURIComponent('tool:gosec -is:merged'));
+  await settled(page);
+  const before = (await call(server, token, 'GET', '/findings/counts?filter=is:merged')).total;
+  await page.keyboard.press('j');
+  await page.keyboard.press('x');
+  await page.keyboard.press('Shift+J');
+  await page.getByRole('region', { name: 'Selected findings' }).getByRole('button', { name: 'Join' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Join' });
+  await dialog.getByText('Then: 2 findings are one problem').waitFor();
+  await dialog.getByRole('button', { name: 'Join them' }).click();
+  await page.getByText('Recorded.').waitFor();
+  const counted = async () => (await call(server, token, 'GET', '/findings/counts?filter=is:merged')).total;
+  assert.equal(await counted(), before + 1);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Taken back.').waitFor();
+  assert.equal(await counted(), before);
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
 test('the page of scanners compares them, and leads to what only one tells', async () => {
   const page = await newPage(server);
   await signIn(page);

@@ -20,6 +20,7 @@ export const dedup = {
   dialog: {
     title: { different: 'Tell them apart', never: 'Never join these rules', same: 'Join' } as Record<string, string>,
     about: {
+      same: (count: number) => `${number(count)} findings become one problem, whatever later scans say, until you take this back.`,
       different: (tool: string) => `What ${tool} tells becomes a finding of its own. It stays one, whatever later scans say, until you take this back.`,
       never: (a: string, b: string) => `Findings of ${a} and of ${b} are not joined any more in this application, until you take this back.`,
     },
@@ -33,6 +34,7 @@ export const dedup = {
     reason: 'Reason',
     submit: 'Tell them apart',
     submitNever: 'Never join them',
+    submitSame: 'Join them',
     done: 'Recorded.',
     undo: 'Undo',
     undone: 'Taken back.',

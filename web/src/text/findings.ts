@@ -134,6 +134,7 @@ export const findings = {
     allSelected: (count: string) => `All ${count} that fit the filter`,
     selectAll: (count: string) => `Select all ${count} that fit the filter`,
     decide: 'Decide',
+    join: 'Join',
     clear: 'Clear the selection',
     tooMany: (limit: string) => `A decision takes at most ${limit} findings. Narrow the filter.`,
     tooManyNamed: (limit: string) => `At most ${limit} can be picked one by one. Select all that fit the filter instead.`,

@@ -1,5 +1,5 @@
 import { Anchor, Button, CloseButton, Group, Paper, Text } from '@mantine/core';
-import { IconGavel } from '@tabler/icons-react';
+import { IconArrowMerge, IconGavel } from '@tabler/icons-react';
 import { number } from '../../lib/time';
 import { text } from '../../text';
 import classes from './BulkBar.module.css';
@@ -9,14 +9,19 @@ import type { Selection } from './selection';
 const mostNamed = 1_000;
 const mostDecided = 10_000;
 
+/** How many findings one link takes. */
+const mostJoined = 100;
+
 /** What can be done with the rows that are selected. */
-export function BulkBar({ selection, loaded, total, capped, onAll, onDecide, onClear }: {
+export function BulkBar({ selection, loaded, total, capped, onAll, onDecide, onJoin, onClear }: {
   selection: Selection;
   loaded: number;
   total: number | undefined;
   capped: boolean;
   onAll: () => void;
   onDecide: () => void;
+  /** Says that the selected ones are one problem. */
+  onJoin: (ids: string[]) => void;
   onClear: () => void;
 }) {
   const words = text.findings.bulk;
@@ -43,6 +48,11 @@ export function BulkBar({ selection, loaded, total, capped, onAll, onDecide, onC
         )}
       </Group>
       <Group gap="xs" wrap="nowrap">
+        {!selection.all && selection.ids.size > 1 && selection.ids.size <= mostJoined && (
+          <Button size="xs" variant="default" leftSection={<IconArrowMerge size={16} aria-hidden />} onClick={() => onJoin([...selection.ids])}>
+            {words.join}
+          </Button>
+        )}
         <Button size="xs" leftSection={<IconGavel size={16} aria-hidden />} disabled={tooMany} onClick={onDecide}>
           {words.decide}
         </Button>

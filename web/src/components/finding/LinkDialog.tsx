@@ -9,16 +9,16 @@ import { Fault } from '../../ui/Fault';
 import classes from './DecisionDialog.module.css';
 
 /** Asks whether findings are to be joined or told apart, shows what that changes, and offers to take it back. */
-export function LinkDialog({ about, onClose }: { about: { link: Link; about: string } | null; onClose: () => void }) {
+export function LinkDialog({ about, onClose, onDone }: { about: { link: Link; about: string } | null; onClose: () => void; onDone?: () => void }) {
   const words = text.dedup.dialog;
   return (
     <Modal opened={about !== null} onClose={onClose} title={about ? words.title[about.link.kind] : ''} closeButtonProps={{ 'aria-label': text.shell.close }}>
-      {about && <Form link={about.link} about={about.about} onClose={onClose} />}
+      {about && <Form link={about.link} about={about.about} onClose={onClose} onDone={onDone} />}
     </Modal>
   );
 }
 
-function Form({ link, about, onClose }: { link: Link; about: string; onClose: () => void }) {
+function Form({ link, about, onClose, onDone }: { link: Link; about: string; onClose: () => void; onDone: (() => void) | undefined }) {
   const words = text.dedup.dialog;
   const [reason, setReason] = useState('');
   const [key] = useState(newKey);
@@ -50,6 +50,7 @@ function Form({ link, about, onClose }: { link: Link; about: string; onClose: ()
             </Group>
           ),
         });
+        onDone?.();
         onClose();
       },
       () => undefined, // the form shows it
@@ -81,7 +82,7 @@ function Form({ link, about, onClose }: { link: Link; about: string; onClose: ()
             {text.shell.cancel}
           </Button>
           <Button type="submit" loading={say.isPending} disabled={preview.isError}>
-            {link.kind === 'never' ? words.submitNever : words.submit}
+            {{ different: words.submit, never: words.submitNever, same: words.submitSame }[link.kind]}
           </Button>
         </Group>
       </Stack>

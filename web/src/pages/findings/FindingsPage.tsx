@@ -21,6 +21,7 @@ import { FindingEmpty } from '../../components/finding/FindingEmpty';
 import { FindingGrid, type Rows } from '../../components/finding/FindingGrid';
 import { FindingGroups } from '../../components/finding/FindingGroups';
 import { FindingPanel } from '../../components/finding/FindingPanel';
+import { LinkDialog } from '../../components/finding/LinkDialog';
 import { KeysHelp } from '../../components/finding/KeysHelp';
 import { ListWaiting } from '../../components/finding/ListWaiting';
 import { everything, extended, nothing, toggled, toggledAll, type Selection } from '../../components/finding/selection';
@@ -121,6 +122,7 @@ function List({ search, mayDecide, show }: { search: FindingsSearch; mayDecide: 
   const [reveal, setReveal] = useState(0);
   const [take, setTake] = useState(false);
   const [deciding, setDeciding] = useState<About | null>(null);
+  const [joining, setJoining] = useState<string[] | null>(null);
   const [help, setHelp] = useState(false);
   const [facets, setFacets] = useState(false);
   const grid = useRef<HTMLDivElement>(null);
@@ -354,6 +356,7 @@ function List({ search, mayDecide, show }: { search: FindingsSearch; mayDecide: 
               capped={capped}
               onAll={() => setSelection(everything)}
               onDecide={decideOn}
+              onJoin={setJoining}
               onClear={() => {
                 setSelection(nothing);
                 grid.current?.focus();
@@ -386,6 +389,11 @@ function List({ search, mayDecide, show }: { search: FindingsSearch; mayDecide: 
         </Drawer>
       )}
       <DecisionDialog about={deciding} onClose={() => setDeciding(null)} onDone={() => setSelection(nothing)} />
+      <LinkDialog
+        about={joining && { link: { kind: 'same', findings: joining }, about: text.dedup.dialog.about.same(joining.length) }}
+        onClose={() => setJoining(null)}
+        onDone={() => setSelection(nothing)}
+      />
       <KeysHelp opened={help} onClose={() => setHelp(false)} />
     </div>
   );
