@@ -175,7 +175,7 @@ func (j *projector) cluster(ctx context.Context, st *store.Stage, rows []store.F
 		}
 	}
 	for i := range rows {
-		if err := j.shownAs(ctx, st, rows[i].ID, before[rows[i].ID], max(now[i].Lead, 0)); err != nil {
+		if err := j.shownAs(ctx, st, &now[i], before[now[i].ID]); err != nil {
 			return err
 		}
 		if now[i] == rows[i] {
@@ -208,9 +208,10 @@ func (j *projector) join(ctx context.Context, st *store.Stage, rows []store.Find
 	return st.NewJoin(ctx, row) // what it was before is left in had, and ended
 }
 
-// shownAs writes into a finding's history that it is now shown as part of another,
-// or no longer.
-func (j *projector) shownAs(ctx context.Context, st *store.Stage, finding, a, b int64) error {
+// shownAs writes into a finding's history that it is now shown as part of another, or
+// no longer; a is the one before.
+func (j *projector) shownAs(ctx context.Context, st *store.Stage, now *store.FindingRow, a int64) error {
+	b := max(now.Lead, 0)
 	if a == b {
 		return nil
 	}
@@ -221,10 +222,13 @@ func (j *projector) shownAs(ctx context.Context, st *store.Stage, finding, a, b 
 		return sinew.PublicID(j.ws.UUID, sinew.IDFinding, id)
 	}
 	e := store.EventRow{
-		Finding: finding, Seq: j.entryOf.Seq, N: correlated + j.again, At: micros(j.entryOf.At), KnownAt: micros(j.entryOf.At), Kind: "merged",
+		Finding: now.ID, Seq: j.entryOf.Seq, N: correlated + j.again, At: micros(j.entryOf.At), KnownAt: micros(j.entryOf.At), Kind: "merged",
 		Was: name(a), Became: name(b), Cause: "the same problem, as another stream tells it", Actor: j.entryOf.Actor,
 	}
-	if b == 0 {
+	switch {
+	case now.Lead == store.LeadsOthers:
+		e.Kind, e.Cause = "leads", "what other streams tell of the same problem is shown as part of it"
+	case b == 0:
 		e.Kind, e.Cause = "separated", "no other stream tells the same problem"
 	}
 	return st.Event(ctx, &e)

@@ -76,7 +76,7 @@ function Tools({ list }: { list: Scanner[] }) {
                 <Group gap="xs" justify="flex-end" wrap="nowrap">
                   {(['critical', 'high'] as const).map((severity) => (s.only_severities[severity] ? <Severe key={severity} severity={severity} n={s.only_severities[severity]} /> : null))}
                   {s.only > 0 ? (
-                    <AnchorLink to="/findings" search={{ tab: 'all', filter: s.filter }} aria-label={words.show(number(s.only), s.tool)}>
+                    <AnchorLink size="sm" to="/findings" search={{ tab: 'all', filter: s.filter }} aria-label={words.show(number(s.only), s.tool)}>
                       {number(s.only)}
                     </AnchorLink>
                   ) : (
@@ -145,7 +145,7 @@ function Numbers({ title, first, rows }: { title: string; first: string; rows: [
       <Table.Thead>
         <Table.Tr>
           <Table.Th scope="col">{first}</Table.Th>
-          <Table.Th scope="col" ta="right">
+          <Table.Th scope="col" ta="right" style={{ whiteSpace: 'nowrap' }}>
             {text.scanners.stats.times}
           </Table.Th>
         </Table.Tr>
