@@ -23,7 +23,7 @@ type importCmd struct {
 	Format      string   `help:"The format, when the content does not tell (see sinew format list)." placeholder:"ID"`
 	App         string   `help:"Application that the report belongs to; rules decide when it is left out." placeholder:"NAME"`
 	Service     string   `help:"Service of the application." placeholder:"NAME"`
-	Target      string   `help:"What was scanned: repository, image, account. Default: what the report says." placeholder:"NAME"`
+	Target      string   `help:"What was scanned: repository, image, account. Default: what the report says; with --database, local where it says nothing." placeholder:"NAME"`
 	Ref         string   `help:"Branch, tag, or change (pr:12) that was scanned." placeholder:"REF"`
 	Base        string   `help:"The ref that a change wants to merge into." placeholder:"REF"`
 	Label       string   `help:"Tells two configurations of one tool on one target apart." placeholder:"TEXT"`
@@ -53,6 +53,10 @@ func (importCmd) Help() string {
   sinew import --app shop --ref pr:12 --base main --coverage partial --paths 'web/**' semgrep.sarif`
 }
 
+// localTarget is what a report is of that does not say so, in a database of one's
+// own. A server, which many send to, refuses it.
+const localTarget = "local"
+
 func (c *importCmd) Run(s *session) error {
 	at, err := parseTime(c.At)
 	if err != nil {
@@ -64,6 +68,9 @@ func (c *importCmd) Run(s *session) error {
 		Environment: c.Env, Base: c.Base, Mode: sinew.Mode(c.Mode), Coverage: sinew.CoverageStatus(c.Coverage),
 		Rules: c.Rules, Paths: c.Paths, Hosts: c.Hosts, PathPrefix: c.PathPrefix, StripPrefix: c.StripPrefix,
 		Idempotency: c.IdempotencyKey,
+	}
+	if s.opts.Server == "" {
+		up.Otherwise = localTarget
 	}
 	if c.Git != "" {
 		if err := fromGit(s.ctx, c.Git, &up); err != nil {

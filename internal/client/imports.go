@@ -18,6 +18,7 @@ type Upload struct {
 	Format      string
 	Source      string
 	Target      string
+	Otherwise   string // the target of a report that says none
 	Ref         string
 	Label       string
 	Application string
@@ -44,6 +45,7 @@ func (u Upload) query() url.Values {
 	set(q, "format", u.Format)
 	set(q, "source", u.Source)
 	set(q, "target", u.Target)
+	set(q, "otherwise", u.Otherwise)
 	set(q, "ref", u.Ref)
 	set(q, "label", u.Label)
 	set(q, "application", u.Application)

@@ -109,7 +109,7 @@ func otherTarget(a, b *Sighting) bool {
 
 // someFolder are names of folders that say nothing of what is in them.
 var someFolder = map[string]bool{
-	"": true, ".": true, "src": true, "app": true, "apps": true, "code": true, "source": true, "work": true, "workspace": true, "workdir": true,
+	"": true, ".": true, "local": true, "src": true, "app": true, "apps": true, "code": true, "source": true, "work": true, "workspace": true, "workdir": true,
 	"repo": true, "project": true, "scan": true, "target": true, "build": true, "builds": true, "tmp": true, "mnt": true, "data": true, "s": true, "1": true,
 }
 
@@ -136,7 +136,7 @@ func foldedTarget(s string) string {
 
 // isFolder reports whether a target is a path on the machine that scanned.
 func isFolder(s string) bool {
-	return s == "" || s[0] == '/' || s[0] == '.' || len(s) > 1 && s[1] == ':'
+	return s == "" || s == "local" || s[0] == '/' || s[0] == '.' || len(s) > 1 && s[1] == ':'
 }
 
 // samePackage compares names: with the ecosystem where both tell it, and down to the

@@ -35,6 +35,7 @@ type ImportOptions struct {
 	Format      string         `json:"format,omitempty"` // mapping id; empty to detect it
 	Source      string         `json:"source,omitempty"`
 	Target      string         `json:"target,omitempty"`
+	Otherwise   string         `json:"otherwise,omitempty"` // the target of a report that tells none; empty refuses it
 	Ref         string         `json:"ref,omitempty"`
 	Label       string         `json:"label,omitempty"`
 	Application string         `json:"application,omitempty"`
@@ -302,6 +303,10 @@ func (im *importing) declare() {
 		if f.from != "" {
 			*f.to = f.from
 		}
+	}
+	if s.Stream.Target == "" && o.Otherwise != "" {
+		s.Stream.Target = o.Otherwise
+		s.Notes = append(s.Notes, fmt.Sprintf("the report does not say what was scanned: it is kept as target %s; reports of different things need a target each", o.Otherwise))
 	}
 	s.Schema = sinew.SnapshotSchema
 	s.Stream.Ref = identity.NormalRef(s.Stream.Ref)

@@ -51,6 +51,7 @@ type importInput struct {
 	Format      string    `query:"format" maxLength:"100" doc:"Id of the format; found from the content if not given"`
 	Source      string    `query:"source" maxLength:"500" doc:"The pipeline, gateway or account that sends"`
 	Target      string    `query:"target" maxLength:"1000" doc:"What was scanned, where the report does not say it"`
+	Otherwise   string    `query:"otherwise" maxLength:"1000" doc:"The target of a report that says none, where none is given; without it such a report is refused"`
 	Ref         string    `query:"ref" maxLength:"1000" doc:"Branch, tag, change (pr:12) or image tag"`
 	Label       string    `query:"label" maxLength:"200" doc:"Tells two configurations of a tool on one target apart"`
 	Application string    `query:"application" maxLength:"200" doc:"Needs the role developer on it"`
@@ -245,7 +246,7 @@ func (s *Server) take(ctx context.Context, in *importInput, r io.Reader, tell fu
 
 func (in *importInput) options() pipeline.ImportOptions {
 	o := pipeline.ImportOptions{
-		Format: in.Format, Source: in.Source, Target: in.Target, Ref: in.Ref, Label: in.Label, Application: in.Application,
+		Format: in.Format, Source: in.Source, Target: in.Target, Otherwise: in.Otherwise, Ref: in.Ref, Label: in.Label, Application: in.Application,
 		Service: in.Service, At: in.At, Commit: in.Commit, Ancestors: in.Ancestors, Digest: in.Digest, Environment: in.Environment,
 		Deployment: in.Deployment, Base: in.Base, Mode: sinew.Mode(in.Mode), PathPrefix: in.PathPrefix, StripPrefix: in.StripPrefix,
 	}
