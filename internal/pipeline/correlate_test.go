@@ -123,9 +123,19 @@ func TestOneProblem(t *testing.T) {
 		}
 
 		// What is decided on one holds for all, also when the other is alone later.
-		if _, err := h.p.Decide(t.Context(), h.r, sinew.Decision{
-			Findings: []string{first}, Verdict: sinew.VerdictFalsePositive, Reason: "the input is a constant",
-		}, ""); err != nil {
+		decision := sinew.Decision{Findings: []string{first}, Verdict: sinew.VerdictFalsePositive, Reason: "the input is a constant"}
+		a, err := h.p.Decide(t.Context(), h.r, decision, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.project()
+		undone, err := h.p.Undo(t.Context(), h.r, sinew.PublicID(h.ws.UUID, sinew.IDDecision, a.Seq<<28), "")
+		if err != nil || undone.Restored != 1 || undone.Kept != 0 {
+			t.Errorf("taken back: %+v %v", undone, err)
+		}
+		h.project()
+		h.wantShown("is:false_positive", "")
+		if _, err := h.p.Decide(t.Context(), h.r, decision, ""); err != nil {
 			t.Fatal(err)
 		}
 		h.project()

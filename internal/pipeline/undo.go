@@ -11,7 +11,7 @@ import (
 // Undone is what became of taking back a decision.
 type Undone struct {
 	store.Accepted
-	Restored int // findings on which it stood
+	Restored int // findings on which it stood, as lists show them
 	Kept     int // findings on which somebody has decided since, or nothing stands any more
 }
 
@@ -52,7 +52,8 @@ func (p *Pipeline) Undo(ctx context.Context, r sinew.Reader, id, key string) (*U
 		// The same request again is answered as the first one was.
 		a, err := p.repeated(ctx, r, sinew.EntryDecision, key, asked)
 		if err != nil || a.Duplicate {
-			return &Undone{Accepted: a, Kept: len(decided)}, err
+			_, kept := shownOf(decided, nil)
+			return &Undone{Accepted: a, Kept: kept}, err
 		}
 		return nil, sinew.Errorf(sinew.CodeConflict, "nothing of this decision stands any more").
 			Hint("others decided since, or it was taken back: look at the history of the findings")
@@ -61,7 +62,29 @@ func (p *Pipeline) Undo(ctx context.Context, r sinew.Reader, id, key string) (*U
 	if err != nil {
 		return nil, err
 	}
-	return &Undone{Accepted: a, Restored: len(stands), Kept: len(decided) - len(stands)}, nil
+	restored, kept := shownOf(decided, stands)
+	return &Undone{Accepted: a, Restored: restored, Kept: kept}, nil
+}
+
+// shownOf counts the findings of a decision as lists show them: those that any of
+// some births is shown as, and the others.
+func shownOf(decided []store.Decided, births []int64) (these, others int) {
+	in := map[int64]bool{}
+	for _, d := range decided {
+		if _, ok := slices.BinarySearch(births, d.Birth); ok {
+			in[d.Shown] = true
+		} else if _, known := in[d.Shown]; !known {
+			in[d.Shown] = false
+		}
+	}
+	for _, ok := range in {
+		if ok {
+			these++
+		} else {
+			others++
+		}
+	}
+	return these, others
 }
 
 // standing gives those of the births on whose findings a decision stands.

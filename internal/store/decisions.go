@@ -116,6 +116,7 @@ func (v *view) decidedCount(ctx context.Context, seq int64) (n int64, err error)
 type Decided struct {
 	Birth   int64 // that was named
 	Finding int64 // that it is part of now
+	Shown   int64 // that it is shown as: itself, or the one that leads its cluster
 	Unit    int64
 }
 
@@ -129,7 +130,7 @@ func (db *DB) DecidedOn(ctx context.Context, r sinew.Reader, id string) (seq int
 			return missing
 		}
 		seq, _ = sinew.SplitLocalID(local)
-		q := (&query{}).add(`SELECT b.birth_id, x.id, x.unit_id FROM decision f JOIN verdict b ON b.space = f.space AND b.seq = f.seq
+		q := (&query{}).add(`SELECT b.birth_id, x.id, CASE WHEN x.lead > 0 THEN x.lead ELSE x.id END, x.unit_id FROM decision f JOIN verdict b ON b.space = f.space AND b.seq = f.seq
 			JOIN finding x ON x.space = b.space AND x.id = COALESCE((SELECT r.new_id FROM redirect r
 				WHERE r.space = b.space AND r.old_id = b.birth_id AND r.gen_to IS NULL), b.birth_id)
 			WHERE f.space = ? AND f.seq = ?`, v.space.ID, seq)
@@ -142,7 +143,7 @@ func (db *DB) DecidedOn(ctx context.Context, r sinew.Reader, id string) (seq int
 		defer rows.Close()
 		for rows.Next() {
 			var d Decided
-			if err := rows.Scan(&d.Birth, &d.Finding, &d.Unit); err != nil {
+			if err := rows.Scan(&d.Birth, &d.Finding, &d.Shown, &d.Unit); err != nil {
 				return err
 			}
 			list = append(list, d)
