@@ -98,9 +98,9 @@ func sarif(a amount, run int) generator {
 			fmt.Fprintf(w, `{"id":"BENCH%03d","name":"Rule%d","shortDescription":{"text":"Untrusted data reaches operation %d"},"help":{"markdown":"Validate the input of operation %d before use. Prefer the parameterised form."},"properties":{"tags":["security","external/cwe/cwe-%d"],"security-severity":"%d.%d"}}`, r, r, r, r, 20+r%700, 1+r%9, r%10)
 		}
 		io.WriteString(w, `]}},"results":[`)
-		folder := ""
+		own := "" // of the names of files that no other tool speaks of
 		if a.apart {
-			folder = a.tool + "/"
+			own = a.tool
 		}
 		i := 0
 		for ; a.more(i, w.n); i++ {
@@ -108,8 +108,8 @@ func sarif(a amount, run int) generator {
 				io.WriteString(w, ",\n")
 			}
 			line := 10 + i%1900 + a.shift
-			_, err := fmt.Fprintf(w, `{"ruleId":"BENCH%03d","ruleIndex":%d,"level":"%s","message":{"text":"The value read from request parameter 'p%d' flows into operation %d without validation; an attacker who controls it can change the meaning of the call. The flow has %d steps and crosses %d functions."},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"%sservices/area%02d/component%03d/src/module_%05d.java","uriBaseId":"%%SRCROOT%%"},"region":{"startLine":%d,"startColumn":9,"endLine":%d,"endColumn":57,"snippet":{"text":"        return repository.find(request.getParameter(\"p%d\"), limit_%d);"}}},"logicalLocations":[{"fullyQualifiedName":"org.example.area%02d.Component%03d.handle%d"}]}],"partialFingerprints":{"primaryLocationLineHash":"%016x:1"},"properties":{"precision":"high","confidence":0.%d}}`,
-				i%rules, i%rules, levels[i%3], i, i%rules, 2+i%9, 1+i%4, folder, i%40, i%400, i%20000, line, line+1, i, i, i%40, i%400, i, uint64(i)*0x9e3779b97f4a7c15, 50+i%50)
+			_, err := fmt.Fprintf(w, `{"ruleId":"BENCH%03d","ruleIndex":%d,"level":"%s","message":{"text":"The value read from request parameter 'p%d' flows into operation %d without validation; an attacker who controls it can change the meaning of the call. The flow has %d steps and crosses %d functions."},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"services/area%02d/component%03d/src/%smodule_%05d.java","uriBaseId":"%%SRCROOT%%"},"region":{"startLine":%d,"startColumn":9,"endLine":%d,"endColumn":57,"snippet":{"text":"        return repository.find(request.getParameter(\"p%d\"), limit_%d);"}}},"logicalLocations":[{"fullyQualifiedName":"org.example.area%02d.Component%03d.handle%d"}]}],"partialFingerprints":{"primaryLocationLineHash":"%016x:1"},"properties":{"precision":"high","confidence":0.%d}}`,
+				i%rules, i%rules, levels[i%3], i, i%rules, 2+i%9, 1+i%4, i%40, i%400, own, i%20000, line, line+1, i, i, i%40, i%400, i, uint64(i)*0x9e3779b97f4a7c15, 50+i%50)
 			if err != nil {
 				return i, err
 			}
